@@ -9,6 +9,14 @@ export const formatEndings: Record<ArchiveFormat, string> = {
   none: '.tar',
 };
 
+/** How the name of an encrypted file ends, behind all else. */
+export const encryptedEnding = '.age';
+
+/** True for the name of an encrypted archive or manifest. */
+export function isEncrypted(name: string): boolean {
+  return name.endsWith(encryptedEnding);
+}
+
 /**
  * Uncompressed bytes of an archive's blocks, all but the last: each is a gzip member (RFC 1952, 2.2) or a zstd frame
  * (RFC 8878, 3.1) of its own, so that a reader can begin at any. Blocks of 1 MiB cost zstd 4 % of size, those of 4 MiB
@@ -22,7 +30,8 @@ export const formatBlockBytes: Record<ArchiveFormat, number> = {
 
 /** The format of an archive by its name; undefined when the name ends otherwise. */
 export function formatOf(name: string): ArchiveFormat | undefined {
-  return archiveFormats.find((format) => name.endsWith(formatEndings[format]));
+  const plain = isEncrypted(name) ? name.slice(0, -encryptedEnding.length) : name;
+  return archiveFormats.find((format) => plain.endsWith(formatEndings[format]));
 }
 
 /**

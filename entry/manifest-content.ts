@@ -21,6 +21,8 @@ export interface ManifestHeader {
   platform: string;
   /** It was made from the archive alone and lacks what only a scan knows. */
   rebuilt?: boolean | undefined;
+  /** Of an encrypted archive: whom it is encrypted to. */
+  recipients?: string[] | undefined;
   /** Its set writes an end mark: without one on any of its tapes, nothing shows that the set has ended. */
   endMark?: boolean | undefined;
 }
@@ -55,6 +57,8 @@ export interface ManifestEnd {
   blockBytes: number;
   /** Compressed bytes of each gzip member. */
   blocks: number[];
+  /** Of an encrypted archive: what its file begins with, header of age and nonce, in base64. */
+  ageHeader?: string | undefined;
 }
 
 /** What a complete manifest says about its archive. Names are byte strings. */

@@ -58,7 +58,7 @@ const lookEveryMs = 1000;
 
 /** The set that a schedule asks for now: what of its sources is taken is read anew. */
 function wantedBy({ settings }: Deps, backup: ScheduledBackup): NewSet {
-  const { host, drive, pool, places, mode, direct, allowShrunk } = backup;
+  const { host, drive, pool, places, mode, direct, allowShrunk, encrypt } = backup;
   return {
     host,
     ...takenBy(backup),
@@ -67,9 +67,17 @@ function wantedBy({ settings }: Deps, backup: ScheduledBackup): NewSet {
     places,
     mode,
     direct,
+    ...(encrypt === true || settings.ENCRYPT ? { recipients: recipientsIn(settings) } : {}),
     allowShrunk,
     options: snapshotOptions(settings, backup),
   };
+}
+
+function recipientsIn({ AGE_RECIPIENTS: recipients }: Deps['settings']): string[] {
+  if (recipients !== undefined) return recipients;
+  throw new TapeflowFailure('NoRecipients', 'The set is to be encrypted, and AGE_RECIPIENTS is not set.', {
+    advice: 'Set it for the workers.',
+  });
 }
 
 function takenBy({ sources, excludes, asked }: ScheduledBackup): Taken {

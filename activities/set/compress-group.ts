@@ -12,10 +12,11 @@ import { sideOf } from '../../config/sides.js';
 import { setLimit } from '../../tape/requirements/tape-limit.js';
 import { removeFile } from '../../disk/durable-file.js';
 import { finalDir, tempDir } from '../../staging/paths.js';
-import { archiveName, manifestName, partName } from '../../entry/archive-name.js';
+import { partName } from '../../entry/archive-name.js';
 import type { PackAsks } from '../../archive/pack/pack-in-thread.js';
 import type { Attempt } from '../../operations/attempt.js';
 import type { Deps, GroupRef } from '../../operations/deps.js';
+import { filesOf, type GroupFiles } from '../../operations/groups/group-files.js';
 import { logStage } from '../../operations/groups/log-stage.js';
 import { afterLeft, askedByPack, askedSources, sourcesOfGroup, type AskedByThread } from './asked-sources.js';
 import { beginPacking } from './first-archive.js';
@@ -72,9 +73,12 @@ async function compressOnce(
   const begun = await beginWithRoom(deps, ref, group, attempt);
   if (begun !== 'begun') return begun;
   const options = setOptions(set);
-  await removeEarlier(deps, ref, attempt, archiveName(ref.setId, ref.group, options.compression));
+  const files = filesOf(set, ref.group);
+  await removeEarlier(deps, ref, attempt, files);
   const onStart = (pack: PackAsks) => asks.follow(askedByPack(pack, set, 'staging'));
-  return packAndName(deps, ref, group, attempt, options, onStart).finally(() => asks.follow(undefined));
+  return packAndName(deps, ref, group, attempt, { ...options, files }, onStart).finally(() =>
+    asks.follow(undefined),
+  );
 }
 
 /**
@@ -100,11 +104,11 @@ async function removeEarlier(
   { catalog, settings }: Deps,
   ref: GroupRef,
   attempt: Attempt,
-  archive: string,
+  { archive, manifest }: GroupFiles,
 ): Promise<void> {
   const root = settings.BACKUP_COMPRESS_DIR;
   const owned = await whileOwned(catalog, { ...ref, token: attempt.token, state: 'compressing' }, () => {
-    const names = [archive, manifestName(ref.setId, ref.group)];
+    const names = [archive, manifest];
     for (const folder of [tempDir(root, ref.setId), finalDir(root, ref.setId)])
       for (const file of [...names, ...partsOf(folder, ...names)])
         rmSync(path.join(folder, file), { force: true });
@@ -120,13 +124,13 @@ async function packAndName(
   ref: GroupRef,
   group: GroupRow,
   attempt: Attempt,
-  { compression, groupBytes }: SetOptions,
+  { groupBytes, files }: SetOptions & { files: GroupFiles },
   onStart: (pack: PackAsks) => void,
 ): Promise<'done' | 'skipped' | 'smaller'> {
   const folder = tempDir(deps.settings.BACKUP_COMPRESS_DIR, ref.setId);
-  const name = archiveName(ref.setId, ref.group, compression);
+  const { archive: name, manifest } = files;
   const archivePath = path.join(folder, partName(name, attempt.token));
-  const manifestPath = path.join(folder, partName(manifestName(ref.setId, ref.group), attempt.token));
+  const manifestPath = path.join(folder, partName(manifest, attempt.token));
   const packing = await beginPacking(deps.catalog, ref.setId, attempt);
   const began = performance.now();
   logStage(deps, 'compressing', ref, { archive: name, bytes: group.bytes });
@@ -152,7 +156,7 @@ async function packAndName(
     packing.end();
   }
   attempt.throwIfCancelled();
-  const { archive, files, detail } = packed;
+  const { archive, files: fates, detail } = packed;
   const ms = performance.now() - began;
   const reserved = bytesWithManifest(archive);
   const limit = await setLimit(deps.catalog, await setNamed(deps.catalog, ref.setId));
@@ -161,7 +165,7 @@ async function packAndName(
     await removeFile(manifestPath);
     return makeSmaller(deps, ref, reserved);
   }
-  await attempt.commit(() => commitCompressed(deps.catalog, archive, files, { reserved, ms, detail }));
+  await attempt.commit(() => commitCompressed(deps.catalog, archive, fates, { reserved, ms, detail }));
   await nameCompressed(deps, { ...archive, reserved: 0 } as unknown as ArchiveRow);
   logStage(deps, 'compressed', ref, {
     archive: archive.name,

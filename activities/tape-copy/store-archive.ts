@@ -6,10 +6,13 @@ import { recordFailed } from '../../catalog/retrievals/archive-results.js';
 import { pendingArchive } from '../../catalog/retrievals/retrievals.js';
 import type { ArchiveRow } from '../../catalog/rows.js';
 import { onSide } from '../../config/sides.js';
+import { isEncrypted } from '../../entry/archive-format.js';
 import { sizeOf } from '../../disk/durable-file.js';
 import { copyRefOf, removeStaged, requirementsOf } from '../../operations/copies/archive-to-copy.js';
+import { stageCatalogManifest } from '../../operations/copies/read-to-staging.js';
 import { type WrittenArchive, earlierWrite, writeArchive } from '../../operations/copies/write-copy.js';
-import type { DriveDeps, RetrievalRef } from '../../operations/deps.js';
+import type { Attempt } from '../../operations/attempt.js';
+import type { Deps, DriveDeps, RetrievalRef } from '../../operations/deps.js';
 import { copyDir } from '../../staging/paths.js';
 import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { hashOf } from '../../tape/files/hash-file.js';
@@ -53,7 +56,7 @@ export function storeArchive(
       await recordFailed(catalog, row, error.sentence);
       return null;
     }
-    const manifest = await onSide('staging', () => stagedManifest(folder, archive));
+    const manifest = await onSide('staging', () => stagedManifest(deps, attempt, folder, archive));
     const staged = { folder, lose, manifest };
     return lock.hold(tape.medium, () => writeArchive(deps, copy, archive, staged, attempt, tape));
   });
@@ -61,16 +64,24 @@ export function storeArchive(
 
 /**
  * The staged manifest of a copy, if it is not the archive's own; undefined when it is. If it is neither that nor
- * complete, it counts as lost, like wrong staged bytes of the archive.
+ * complete, it counts as lost, like wrong staged bytes of the archive. One that is encrypted cannot be examined, and is
+ * written anew.
  */
 async function stagedManifest(
+  deps: Deps,
+  attempt: Attempt,
   folder: string,
-  { set_id: set, group_no: group, name, ...archive }: ArchiveRow,
+  archive: ArchiveRow,
 ): Promise<{ size: number; sha256: string } | undefined> {
+  const { set_id: set, group_no: group, name } = archive;
   const file = path.join(folder, archive.manifest_name);
   if ((await sizeOf(file)) === undefined) return undefined;
   const found = await hashOf(file);
   if (found.sha256 === archive.manifest_sha256) return undefined;
+  if (isEncrypted(name)) {
+    await stageCatalogManifest(deps, attempt, archive, folder);
+    return hashOf(file);
+  }
   const facts = await examineManifest(file, { set, group, archives: [name] });
   return 'wrong' in facts || facts.end.sha256 !== archive.sha256 ? undefined : found;
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { releaseBuffer, acquireBuffer } from './buffer-pool.js';
+import type { Seal } from '../age/seal.js';
 import type { BlockCodec } from './block-codec.js';
 
 export interface BlockWriterOptions {
@@ -8,6 +9,8 @@ export interface BlockWriterOptions {
   inFlight: number;
   /** Receives the output, in order. If it throws, every later call throws that error. */
   write(chunk: Buffer): void;
+  /** Encrypts the output. */
+  seal?: Seal | undefined;
 }
 
 const noBlock = Buffer.alloc(0);
@@ -17,9 +20,9 @@ const noBlock = Buffer.alloc(0);
  * bytes directly into the current block, without copying: `room()`, then `advance()`.
  */
 export class BlockWriter {
-  /** Compressed bytes of each block written so far. */
+  /** Compressed bytes of each block written so far; before they are encrypted. */
   readonly blockSizes: number[] = [];
-  /** Compressed bytes written so far. */
+  /** Bytes written so far. */
   bytesOut = 0;
   private readonly hash = createHash('sha256');
   private readonly underWay: Promise<void>[] = [];
@@ -87,6 +90,7 @@ export class BlockWriter {
   async end(): Promise<string> {
     if (this.used > 0 || this.dispatched === 0) await this.dispatch();
     while (this.underWay.length > 0) await this.settleFirst();
+    if (this.options.seal !== undefined) this.put(this.options.seal.end());
     return this.hash.digest('hex');
   }
 
@@ -114,10 +118,10 @@ export class BlockWriter {
     const written = (async () => {
       const output = await compressed;
       await previous;
-      this.options.write(output);
-      this.hash.update(output);
+      const { seal } = this.options;
+      if (seal !== undefined && this.bytesOut === 0) this.put(seal.begin);
+      this.put(seal === undefined ? output : seal.add(output));
       this.blockSizes.push(output.length);
-      this.bytesOut += output.length;
       this.options.codec.recycle(output);
       releaseBuffer(block.buffer);
     })();
@@ -128,6 +132,13 @@ export class BlockWriter {
     while (this.underWay.length >= this.options.inFlight) await this.settleFirst();
     if (this.failure !== undefined) throw this.failure.error;
     this.block = this.newBlock();
+  }
+
+  private put(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    this.options.write(bytes);
+    this.hash.update(bytes);
+    this.bytesOut += bytes.length;
   }
 
   private async settleFirst(): Promise<void> {

@@ -5,6 +5,7 @@ import {
   type ManifestHeader,
   ManifestError,
 } from '../../entry/manifest-content.js';
+import type { PayloadKey } from '../age/age-format.js';
 import { isWhole } from '../../entry/member.js';
 import { unsafeNameReason } from '../../entry/member-name.js';
 import { readManifest, type ManifestLine } from './read-manifest.js';
@@ -30,13 +31,14 @@ export interface ArchiveIdentity {
 export async function examineManifest(
   path: string,
   identity: ArchiveIdentity,
+  opened?: PayloadKey,
 ): Promise<ManifestSummary | WrongManifest> {
   let header: ManifestHeader | undefined;
   let end: ManifestEnd | undefined;
   const counted = { members: 0, skipped: 0, kept: 0, gone: 0, lacking: 0 };
   let [first, last, member]: (string | undefined)[] = [];
   try {
-    for await (const line of readManifest(path)) {
+    for await (const line of readManifest(path, opened)) {
       if (line.kind === 'header') {
         requireIdentity(line.header, identity);
         header = line.header;
@@ -87,8 +89,8 @@ function requireIdentity(header: ManifestHeader, { set, group, archives }: Archi
 }
 
 /** The entries of a manifest that was examined; skipped entries whose names cannot be paths are left out. */
-export async function* manifestEntries(path: string): AsyncGenerator<ManifestEntry> {
-  for await (const line of readManifest(path)) {
+export async function* manifestEntries(path: string, opened?: PayloadKey): AsyncGenerator<ManifestEntry> {
+  for await (const line of readManifest(path, opened)) {
     if (line.kind === 'member') yield { member: line.member };
     else if (line.kind === 'kept') yield { kept: line.kept };
     else if (line.kind === 'gone') yield { gone: line.gone };

@@ -37,6 +37,7 @@ export const headerFields = z.object({
   platform: z.string(),
   rebuilt: z.boolean().optional(),
   endMark: z.boolean().optional(),
+  recipients: z.array(z.string()).optional(),
 });
 
 /** What it says more in version 3, where it is all there, with a base. */
@@ -130,6 +131,7 @@ const end = z
     tarBytes: z.number().int().nonnegative(),
     blockBytes: z.number().int().positive(),
     blocks: z.array(z.number().int().positive()),
+    ageHeader: z.string().meta({ contentEncoding: 'base64' }).optional(),
   })
   .meta({ description: 'The last line: the size and hash of the archive, and where its blocks begin.' });
 

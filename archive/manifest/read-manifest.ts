@@ -5,9 +5,12 @@ import {
   type ManifestHeader,
 } from '../../entry/manifest-content.js';
 import { open } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import type { z } from 'zod';
 import { fromText, displayName, escapeForTerminal } from '../../entry/byte-string.js';
+import type { PayloadKey } from '../age/age-format.js';
+import { openBytes } from '../readers/open-bytes.js';
 import { LineTooLong, linesOf } from './lines.js';
 import { changesVersion, readableVersions } from './manifest.js';
 import { unsafeNameReason } from '../../entry/member-name.js';
@@ -29,12 +32,14 @@ const longestLine = 64 * 1024 * 1024;
 /**
  * Reads a manifest line by line. Throws `ManifestError` at the first invalid line or when the end line is missing;
  * everything before is valid.
+ *
+ * @param opened what opens it, if it is encrypted.
  */
-export async function* readManifest(path: string): AsyncGenerator<ManifestLine> {
+export async function* readManifest(path: string, opened?: PayloadKey): AsyncGenerator<ManifestLine> {
   let number = 0;
   let ended = false;
   try {
-    for await (const line of gunzippedLines(path)) {
+    for await (const line of gunzippedLines(path, opened)) {
       number += 1;
       const parsed = parseLine(line, number);
       if (parsed === undefined) continue;
@@ -52,18 +57,39 @@ export async function* readManifest(path: string): AsyncGenerator<ManifestLine> 
 }
 
 /** Lines of a gzip file; only of a regular file, since a pipe or device on a tape could block the reader for ever. */
-async function* gunzippedLines(path: string): AsyncGenerator<string> {
+async function* gunzippedLines(path: string, opened: PayloadKey | undefined): AsyncGenerator<string> {
   const handle = await open(path, readUnfollowed);
   const text = createGunzip();
   try {
     if (!(await handle.stat()).isFile()) throw new ManifestError('it is not a regular file');
-    const file = handle.createReadStream({ autoClose: false });
+    const file: Readable =
+      opened === undefined
+        ? handle.createReadStream({ autoClose: false })
+        : Readable.from(openedChunks(path, opened), { objectMode: false });
     file.on('error', (error) => text.destroy(error));
     yield* linesOf(file.pipe(text), longestLine);
     file.destroy();
   } finally {
     text.destroy();
     await handle.close();
+  }
+}
+
+/** What is encrypted in a file. */
+async function* openedChunks(path: string, opened: PayloadKey): AsyncGenerator<Buffer> {
+  const file = openBytes(path, false, opened);
+  try {
+    for (let at = 0; ;) {
+      const chunk = Buffer.allocUnsafe(1024 * 1024);
+      const { bytes, holes } = await file.read(chunk, at, true);
+      const [lost] = holes;
+      if (lost !== undefined) throw new ManifestError(lost.why);
+      if (bytes === 0) return;
+      at += bytes;
+      yield chunk.subarray(0, bytes);
+    }
+  } finally {
+    file.close();
   }
 }
 

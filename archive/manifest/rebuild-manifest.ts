@@ -1,3 +1,4 @@
+import type { Opened } from '../age/open-seal.js';
 import { openCodec } from '../blocks/block-codec.js';
 import { openForward } from '../readers/open-forward.js';
 import { LineSpool } from './line-spool.js';
@@ -24,14 +25,16 @@ export interface Rebuilt {
  *
  * @param manifestPath must not exist. Throws only for errors of that file, when the archive cannot be opened, and
  *   `FormatUnsupported`.
+ * @param opened what opens the archive, if it is encrypted; the manifest is not.
  */
 export async function rebuildManifest(
   archivePath: string,
   format: ArchiveFormat,
   manifestPath: string,
   header: ManifestHeader,
+  opened?: Opened,
 ): Promise<Rebuilt> {
-  const source = await openForward(archivePath, format);
+  const source = await openForward(archivePath, format, opened?.key);
   let output: OutputFile | undefined;
   let spool: LineSpool | undefined;
   try {
@@ -49,10 +52,12 @@ export async function rebuildManifest(
     const listed = await listMembers(source, write, spool);
     const sha256 = await source.sha256();
     const { members, skipped, bytesIn, tarBytes, damage } = listed;
-    const { bytesIn: size } = source;
+    const { fileBytes: size } = source;
     const blocks = [...source.blocks];
     const blockBytes = formatBlockBytes[format];
-    await write(endLine({ members, skipped, kept: 0, bytesIn, size, sha256, tarBytes, blockBytes, blocks }));
+    const ageHeader = opened?.begin.toString('base64');
+    const facts = { size, sha256, tarBytes, blockBytes, blocks, ageHeader };
+    await write(endLine({ members, skipped, kept: 0, bytesIn, ...facts }));
     await list.end();
     file.finish();
     return { damage };

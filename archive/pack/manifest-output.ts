@@ -1,3 +1,4 @@
+import { Seal } from '../age/seal.js';
 import { openCodec } from '../blocks/block-codec.js';
 import { BlockWriter } from '../blocks/block-writer.js';
 import {
@@ -30,16 +31,18 @@ export class ManifestOutput {
     private readonly list: BlockWriter,
   ) {}
 
-  /** Creates the file, which must not exist. */
+  /** Creates the file, which must not exist. With recipients it is encrypted to them. */
   static async open(
     path: string,
     side: OutputSide,
     codecChoice: CodecChoice,
     watch: ThreadWatch,
+    recipients: readonly string[] | undefined,
   ): Promise<ManifestOutput> {
     const codec = await openCodec('gzip', level, codecChoice);
+    const seal = recipients === undefined ? undefined : await Seal.to(recipients);
     const file = new OutputFile(path, side, watch);
-    const list = new BlockWriter({ codec, inFlight: 2, write: (chunk) => file.write(chunk) });
+    const list = new BlockWriter({ codec, inFlight: 2, write: (chunk) => file.write(chunk), seal });
     return new ManifestOutput(file, list);
   }
 

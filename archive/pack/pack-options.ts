@@ -21,6 +21,8 @@ export interface PackOptions {
   level: number;
   /** Default: `auto`. With `zlib`, the native part is not used at all. */
   codec?: CodecChoice;
+  /** The recipients of age that both files are encrypted to; undefined: neither is. */
+  recipients?: readonly string[] | undefined;
   /** Number of blocks compressed at once. */
   inFlight: number;
   /**

@@ -9,6 +9,7 @@ import {
   type UnchangedMember,
 } from '../../entry/member.js';
 import type { ManifestEnd } from '../../entry/manifest-content.js';
+import { Seal } from '../age/seal.js';
 import { openCodec, type BlockCodec } from '../blocks/block-codec.js';
 import { BlockWriter } from '../blocks/block-writer.js';
 import { encodeHeaders } from '../tar/tar-header.js';
@@ -50,10 +51,12 @@ export class Packer {
   ): Promise<Packer> {
     const { side = 'staging', codec: choice = 'auto' } = options;
     const codec = await openCodec(options.format ?? 'gzip', options.level, choice);
+    const { recipients, manifestPath } = options;
+    const seal = recipients === undefined ? undefined : await Seal.to(recipients);
     const archive = new OutputFile(options.archivePath, side, watch);
     try {
-      const manifest = await ManifestOutput.open(options.manifestPath, side, choice, watch);
-      return new Packer(options, shouldStop, watch, codec, archive, manifest);
+      const manifest = await ManifestOutput.open(manifestPath, side, choice, watch, recipients);
+      return new Packer(options, shouldStop, watch, codec, archive, manifest, seal);
     } catch (error) {
       archive.abandon();
       throw error;
@@ -67,10 +70,11 @@ export class Packer {
     private readonly codec: BlockCodec,
     private readonly archive: OutputFile,
     private readonly manifest: ManifestOutput,
+    private readonly seal: Seal | undefined,
   ) {
     const { inFlight, maxBytes, codec: choice = 'auto' } = options;
     const { progress } = this;
-    const tar = new BlockWriter({ codec, inFlight, write: (chunk) => archive.write(chunk) });
+    const tar = new BlockWriter({ codec, inFlight, write: (chunk) => archive.write(chunk), seal });
     this.tar = tar;
     const content = new ContentHash(() => {
       this.checkStop();
@@ -157,6 +161,7 @@ export class Packer {
       tarBytes,
       blockBytes: this.codec.blockBytes,
       blocks: this.tar.blockSizes,
+      ...(this.seal === undefined ? {} : { ageHeader: this.seal.begin.toString('base64') }),
     };
     return { archive, manifest: await this.manifest.finish(archive) };
   }

@@ -1,4 +1,5 @@
 import { formatBlockBytes } from '../../entry/archive-format.js';
+import type { PayloadKey } from '../age/age-format.js';
 import type { Decompressor } from '../blocks/decompressor.js';
 import { zstdFrame } from '../blocks/zstd-frame.js';
 import { ArchiveDamaged } from './archive-file.js';
@@ -26,14 +27,15 @@ export class BlockScanner extends Chunks implements ForwardSource {
     path: string,
     private readonly format: 'gzip' | 'zstd',
     private readonly decompressor: Decompressor,
+    opened: PayloadKey | undefined,
   ) {
     super();
-    this.file = new HoledFile(path);
+    this.file = new HoledFile(path, opened);
     this.blockBytes = formatBlockBytes[format];
   }
 
-  get bytesIn(): number {
-    return this.file.bytesIn;
+  get fileBytes(): number {
+    return this.file.fileBytes;
   }
 
   get step(): number {
@@ -116,7 +118,7 @@ export class BlockScanner extends Chunks implements ForwardSource {
     return this.ahead.length === 0 && !(await this.readMore());
   }
 
-  /** Byte of the file where the bytes ahead begin. */
+  /** Byte of the content where the bytes ahead begin. */
   private get position(): number {
     return this.file.bytesIn - this.ahead.length;
   }

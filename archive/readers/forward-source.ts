@@ -2,8 +2,8 @@ import type { TarSource } from './tar-source.js';
 
 /** An archive that is read from start to end without its manifest. */
 export interface ForwardSource extends TarSource {
-  /** Bytes of the file read so far. */
-  readonly bytesIn: number;
+  /** Bytes of the file. */
+  readonly fileBytes: number;
   /** Compressed bytes of each good block so far, the index; empty when the blocks were not made by the packer. */
   readonly blocks: readonly number[];
   /** The first uncompressed byte still available, in the chunk before the last. */

@@ -1,51 +1,50 @@
-import { createHash } from 'node:crypto';
-import { closeSync } from 'node:fs';
-import type { Hole } from '../../disk/read-with-retries.js';
-import { holeText, openArchive, readFromTape } from './archive-file.js';
+import type { PayloadKey } from '../age/age-format.js';
+import type { ArchiveBytes, LostRange } from './archive-bytes.js';
+import { openBytes } from './open-bytes.js';
 
 const readBytes = 4 * 1024 * 1024;
 
-/** A file on a tape, read from start to end; unreadable bytes are replaced by zeros. */
+/** An archive file that is read from start to end; zeros stand for what of its content is lost. */
 export class HoledFile {
-  /** Bytes read so far, holes included. */
+  /** Bytes of content read so far, holes included. */
   bytesIn = 0;
-  /** Unreadable ranges of the file, ascending, and why each cannot be read. */
-  readonly holes: (Hole & { why: string })[] = [];
-  private readonly fd: number;
-  private readonly hash = createHash('sha256');
+  /** Lost ranges of the content, ascending. */
+  readonly holes: LostRange[] = [];
+  private readonly file: ArchiveBytes;
 
-  constructor(path: string) {
-    ({ fd: this.fd } = openArchive(path));
+  /** @param opened what opens the file, if it is encrypted. */
+  constructor(path: string, opened: PayloadKey | undefined) {
+    this.file = openBytes(path, true, opened);
+  }
+
+  /** Bytes of the file itself. */
+  get fileBytes(): number {
+    return this.file.fileSize;
   }
 
   /** The next bytes; none at the end. */
   async next(): Promise<Buffer> {
     const more = Buffer.allocUnsafe(readBytes);
-    const reading = readFromTape(this.fd, more, this.bytesIn, false);
-    const { bytes, holes, error } = reading instanceof Promise ? await reading : reading;
-    for (const hole of holes) {
-      const { from, to } = hole;
-      const why = holeText(hole, this.bytesIn, error);
-      this.holes.push({ from: from + this.bytesIn, to: to + this.bytesIn, why });
-    }
+    const reading = this.file.read(more, this.bytesIn, false);
+    const { bytes, holes } = reading instanceof Promise ? await reading : reading;
+    for (const hole of holes)
+      this.holes.push({ ...hole, from: hole.from + this.bytesIn, to: hole.to + this.bytesIn });
     this.bytesIn += bytes;
-    const chunk = more.subarray(0, bytes);
-    this.hash.update(chunk);
-    return chunk;
+    return more.subarray(0, bytes);
   }
 
   /** The first hole that reaches beyond a byte. */
-  holeAfter(position: number): (Hole & { why: string }) | undefined {
+  holeAfter(position: number): LostRange | undefined {
     return this.holes.find(({ to }) => to > position);
   }
 
   /** SHA-256 of the whole file in hex, with zeros for unreadable bytes; nothing can be read afterwards. */
   async sha256(): Promise<string> {
     while ((await this.next()).length > 0);
-    return this.hash.digest('hex');
+    return this.file.sha256();
   }
 
   close(): void {
-    closeSync(this.fd);
+    this.file.close();
   }
 }

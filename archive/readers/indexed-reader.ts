@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
-import { closeSync } from 'node:fs';
-import type { Hole } from '../../disk/read-with-retries.js';
 import type { BlockIndex } from '../../entry/block-index.js';
+import type { PayloadKey } from '../age/age-format.js';
 import type { Decompressor } from '../blocks/decompressor.js';
-import { ArchiveDamaged, holeText, openArchive, readFromTape } from './archive-file.js';
+import type { ArchiveBytes, LostRange } from './archive-bytes.js';
+import { ArchiveDamaged } from './archive-file.js';
+import { openBytes } from './open-bytes.js';
 import type { Chunk, TarSource } from './tar-source.js';
 
 const noChunk = (() => {
@@ -14,7 +14,7 @@ const noChunk = (() => {
 /** Contents of a block; bytes in a hole are unreadable. Only an uncompressed block can be partly readable. */
 interface LoadedBlock {
   data: Buffer;
-  holes: readonly (Hole & { why: string })[];
+  holes: readonly LostRange[];
 }
 
 /** State of a block. */
@@ -27,20 +27,17 @@ const [UNREAD, READ, UNREADABLE] = [0, 1, 2] as const;
  *
  * @param inFlight number of blocks read ahead.
  * @param hashing also compute the file's hash; for a reader that reads all of it.
+ * @param opened what opens the archive, if it is encrypted; the index is then that of what is encrypted.
  */
 export class IndexedReader implements TarSource {
-  private readonly fd: number;
-  private readonly size: number;
-  /** Byte of the file where each block begins, and its end. */
+  private readonly file: ArchiveBytes;
+  /** Byte of the file, or of what is encrypted in it, where each block begins, and its end. */
   private readonly begins: number[] = [0];
   private readonly loaded = new Map<number, Promise<LoadedBlock>>();
   /** The last requested chunk: the next request is mostly in the same block. */
   private last = noChunk;
   /** Blocks that will be wanted, in order. */
   private readonly expected: number[] = [];
-  /** SHA-256 of the file so far, as long as all blocks were read in order. */
-  private readonly hash = createHash('sha256');
-  private hashed = 0;
   private readonly known: Uint8Array;
   /** Which parts of the file could not be read, as parts of sentences. */
   readonly unreadable: string[] = [];
@@ -50,9 +47,10 @@ export class IndexedReader implements TarSource {
     private readonly decompressor: Decompressor,
     private readonly index: BlockIndex,
     private readonly inFlight: number,
-    private readonly hashing = false,
+    hashing = false,
+    opened?: PayloadKey,
   ) {
-    ({ fd: this.fd, size: this.size } = openArchive(path));
+    this.file = openBytes(path, hashing, opened);
     let at = 0;
     for (const bytes of index.blocks) this.begins.push((at += bytes));
     this.known = new Uint8Array(index.blocks.length);
@@ -99,15 +97,17 @@ export class IndexedReader implements TarSource {
   async sha256(): Promise<string | undefined> {
     const { blockBytes, blocks } = this.index;
     for (let block = 0; block < blocks.length; block += 1) {
-      const isWanted = this.unreadable.length === 0 ? block >= this.hashed : this.known[block] === UNREAD;
+      const isHashed = (this.begins[block + 1] ?? 0) <= this.file.hashedTo;
+      const isWanted = this.unreadable.length === 0 ? !isHashed : this.known[block] === UNREAD;
       if (isWanted) await this.chunkAt(block * blockBytes).catch(onlyDamage);
     }
-    return this.hashed === blocks.length ? this.hash.digest('hex') : undefined;
+    const isWhole = this.unreadable.length === 0 && this.file.hashedTo >= this.file.size;
+    return isWhole ? this.file.sha256() : undefined;
   }
 
   close(): void {
     this.loaded.clear();
-    closeSync(this.fd);
+    this.file.close();
   }
 
   private load(block: number): Promise<LoadedBlock> {
@@ -124,27 +124,23 @@ export class IndexedReader implements TarSource {
     const { blockBytes, blocks } = this.index;
     const from = this.begins[block] ?? 0;
     const bytes = blocks[block] ?? 0;
-    if (from + bytes > this.size)
-      throw new ArchiveDamaged(`the archive is cut short: it ends after ${this.size} bytes`);
+    if (from + bytes > this.file.size)
+      throw new ArchiveDamaged(`the archive is cut short: it ends after ${this.file.fileSize} bytes`);
     const compressed = Buffer.allocUnsafe(bytes);
     const isPlain = this.decompressor.format === 'none';
-    const reading = readFromTape(this.fd, compressed, from, !isPlain);
-    const { bytes: read, holes, error } = reading instanceof Promise ? await reading : reading;
+    const reading = this.file.read(compressed, from, !isPlain);
+    const { bytes: read, holes } = reading instanceof Promise ? await reading : reading;
     const what = `block ${block + 1} of ${blocks.length}`;
-    const whys = holes.map((hole) => holeText(hole, from, error));
-    if (whys.length > 0 && this.known[block] !== UNREADABLE)
-      this.unreadable.push(...whys.map((why) => `${what}: ${why}`));
-    if (this.known.length > block) this.known[block] = holes.length === 0 ? READ : UNREADABLE;
-    if (holes.length > 0 && !isPlain) throw new ArchiveDamaged(`${what}: ${whys[0] ?? ''}`);
+    const unreadable = holes.filter(({ isUnreadable }) => isUnreadable);
+    if (unreadable.length > 0 && this.known[block] !== UNREADABLE)
+      this.unreadable.push(...unreadable.map(({ why }) => `${what}: ${why}`));
+    if (this.known.length > block) this.known[block] = unreadable.length === 0 ? READ : UNREADABLE;
+    if (holes.length > 0 && !isPlain) throw new ArchiveDamaged(`${what}: ${holes[0]?.why ?? ''}`);
     if (read < bytes) throw new ArchiveDamaged('the archive became shorter while it was read');
-    if (this.hashing && block === this.hashed && holes.length === 0) {
-      this.hash.update(compressed);
-      this.hashed += 1;
-    }
     const data = await this.decompressor.block(compressed, blockBytes, what);
     if (block < blocks.length - 1 && data.length !== blockBytes)
       throw new ArchiveDamaged(`${what} has ${data.length} bytes`);
-    return { data, holes: holes.map((hole, at) => ({ ...hole, why: whys[at] ?? '' })) };
+    return { data, holes };
   }
 }
 

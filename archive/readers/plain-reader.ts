@@ -1,4 +1,5 @@
 import { formatBlockBytes } from '../../entry/archive-format.js';
+import type { PayloadKey } from '../age/age-format.js';
 import { ArchiveDamaged } from './archive-file.js';
 import { Chunks, noChunk } from './chunks.js';
 import type { ForwardSource } from './forward-source.js';
@@ -12,20 +13,19 @@ export class PlainReader extends Chunks implements ForwardSource {
   /** What was read but not returned yet. */
   private ahead = noChunk;
 
-  constructor(path: string) {
+  constructor(path: string, opened: PayloadKey | undefined) {
     super();
-    this.file = new HoledFile(path);
+    this.file = new HoledFile(path, opened);
   }
 
-  get bytesIn(): number {
-    return this.file.bytesIn;
+  get fileBytes(): number {
+    return this.file.fileBytes;
   }
 
   get blocks(): readonly number[] {
     const most = formatBlockBytes.none;
-    return Array.from({ length: Math.ceil(this.bytesIn / most) }, (_, at) =>
-      Math.min(most, this.bytesIn - at * most),
-    );
+    const { bytesIn } = this.file;
+    return Array.from({ length: Math.ceil(bytesIn / most) }, (_, at) => Math.min(most, bytesIn - at * most));
   }
 
   protected async following(start: number): Promise<Chunk | undefined> {

@@ -1,29 +1,32 @@
-import { createHash } from 'node:crypto';
-import { closeSync } from 'node:fs';
 import { SideError } from '../../config/sides.js';
+import type { PayloadKey } from '../age/age-format.js';
 import type { Decompressor } from '../blocks/decompressor.js';
-import { ArchiveDamaged, holeText, openArchive, readFromTape } from './archive-file.js';
+import type { ArchiveBytes } from './archive-bytes.js';
+import { ArchiveDamaged } from './archive-file.js';
+import { openBytes } from './open-bytes.js';
 import type { Chunk, TarSource } from './tar-source.js';
 
 /**
  * Reads any file of a format from start to end; for an archive without an index.
  *
  * @param hashing take the file's own hash too.
+ * @param opened what opens the file, if it is encrypted.
  */
 export class StreamReader implements TarSource {
   private readonly content: AsyncIterator<Buffer>;
   private readonly chunks: AsyncIterator<Buffer>;
   private current: Chunk | undefined = { start: 0, data: Buffer.alloc(0) };
-  private readonly fd: number;
+  private readonly file: ArchiveBytes;
   private isOpen = true;
-  private readonly hash = createHash('sha256');
-  /** Bytes of the file read so far. */
-  bytesIn = 0;
 
-  constructor(path: string, decompressor: Decompressor, hashing = false) {
-    ({ fd: this.fd } = openArchive(path));
-    this.chunks = this.fileChunks(hashing);
+  constructor(path: string, decompressor: Decompressor, hashing = false, opened?: PayloadKey) {
+    this.file = openBytes(path, hashing, opened);
+    this.chunks = this.fileChunks();
     this.content = decompressor.all(this.chunks);
+  }
+
+  get fileBytes(): number {
+    return this.file.fileSize;
   }
 
   prefetch(): void {
@@ -53,27 +56,25 @@ export class StreamReader implements TarSource {
   async sha256(): Promise<string> {
     if (this.content !== this.chunks) await this.content.return?.();
     while ((await this.chunks.next()).done !== true);
-    return this.hash.digest('hex');
+    return this.file.sha256();
   }
 
   close(): void {
     this.isOpen = false;
     this.content.return?.().catch(() => undefined);
-    closeSync(this.fd);
+    this.file.close();
   }
 
-  private async *fileChunks(hashing: boolean): AsyncGenerator<Buffer, undefined> {
-    while (this.isOpen) {
+  private async *fileChunks(): AsyncGenerator<Buffer, undefined> {
+    for (let at = 0; this.isOpen;) {
       const buffer = Buffer.allocUnsafe(1024 * 1024);
-      const reading = readFromTape(this.fd, buffer, this.bytesIn, true);
-      const { bytes, holes, error } = reading instanceof Promise ? await reading : reading;
+      const reading = this.file.read(buffer, at, true);
+      const { bytes, holes } = reading instanceof Promise ? await reading : reading;
       const [hole] = holes;
-      if (hole !== undefined) throw new ArchiveDamaged(holeText(hole, this.bytesIn, error));
+      if (hole !== undefined) throw new ArchiveDamaged(hole.why);
       if (bytes === 0) break;
-      this.bytesIn += bytes;
-      const chunk = buffer.subarray(0, bytes);
-      if (hashing) this.hash.update(chunk);
-      yield chunk;
+      at += bytes;
+      yield buffer.subarray(0, bytes);
     }
     return undefined;
   }

@@ -1,3 +1,4 @@
+import type { PayloadKey } from '../age/age-format.js';
 import type { BlockIndex } from '../../entry/block-index.js';
 import type { ArchiveFormat, CodecChoice } from '../../entry/archive-format.js';
 import type { EntryFacts, MemberType, PackedMember } from '../../entry/member.js';
@@ -33,6 +34,8 @@ export interface UnpackOptions {
   format?: ArchiveFormat;
   /** Default: `auto`. */
   codec?: CodecChoice;
+  /** What opens the archive, if it is encrypted. */
+  opened?: PayloadKey | undefined;
   /** Undefined: the archive is read from start to end. */
   index: BlockIndex | undefined;
   /** Existing folder to restore into; null: everything is only read and compared. */

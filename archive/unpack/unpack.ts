@@ -67,10 +67,10 @@ export class Unpacker {
     private readonly shouldStop: () => boolean,
     private readonly decompressor: Decompressor,
   ) {
-    const { archivePath, index, target, inFlight } = options;
+    const { archivePath, index, target, inFlight, opened } = options;
     if (index !== undefined)
-      this.reader = new IndexedReader(archivePath, decompressor, index, inFlight, target === null);
-    this.source = this.reader ?? new StreamReader(archivePath, decompressor);
+      this.reader = new IndexedReader(archivePath, decompressor, index, inFlight, target === null, opened);
+    this.source = this.reader ?? new StreamReader(archivePath, decompressor, false, opened);
     try {
       this.tree = onSideSync('target', () =>
         target === null ? undefined : new TargetTree(target, options.job, options.own, options.strip),
@@ -170,11 +170,11 @@ export class Unpacker {
 
   /** Reads with another reader, which may be before this one. */
   private async fromStart<Result>(read: (source: TarSource) => Promise<Result>): Promise<Result> {
-    const { archivePath, index } = this.options;
+    const { archivePath, index, opened } = this.options;
     const source =
       index === undefined
-        ? new StreamReader(archivePath, this.decompressor)
-        : new IndexedReader(archivePath, this.decompressor, index, 2);
+        ? new StreamReader(archivePath, this.decompressor, false, opened)
+        : new IndexedReader(archivePath, this.decompressor, index, 2, false, opened);
     try {
       return await read(source);
     } finally {

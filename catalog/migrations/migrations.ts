@@ -1,5 +1,6 @@
 import type { Migration } from 'kysely';
 import { fileAttributes, fileNames, filesByInode, filesByName, storedSizes } from './file-changes.js';
+import { encryption } from './encryption-changes.js';
 import { first } from './first-tables.js';
 import { hosts } from './host-changes.js';
 import { foldedSets, layers, rebuiltLayers } from './layer-changes.js';
@@ -66,4 +67,5 @@ export const migrations: Record<string, Migration> = {
   '0042_rebuilt_layers': { up: rebuiltLayers },
   '0043_folded_sets': { up: foldedSets },
   '0044_notices': { up: notices },
+  '0046_encryption': { up: encryption },
 };

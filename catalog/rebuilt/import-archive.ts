@@ -1,5 +1,5 @@
 import type { Insertable } from 'kysely';
-import { formatBlockBytes, formatOf } from '../../entry/archive-format.js';
+import { formatBlockBytes, formatOf, isEncrypted } from '../../entry/archive-format.js';
 import { manifestName } from '../../entry/archive-name.js';
 import { encodeBlocks } from '../../entry/block-index.js';
 import { toBytes } from '../../entry/byte-string.js';
@@ -81,7 +81,7 @@ function archiveRow({ setId, group, facts, manifest, createdAt }: FoundArchive):
     name: facts.header.archive,
     size: end.size,
     sha256: end.sha256,
-    manifest_name: manifestName(setId, group),
+    manifest_name: manifestName(setId, group, isEncrypted(facts.header.archive)),
     manifest_size: manifest?.size ?? 0,
     manifest_sha256: manifest?.sha256 ?? '',
     token: '',
@@ -90,6 +90,7 @@ function archiveRow({ setId, group, facts, manifest, createdAt }: FoundArchive):
     created_at: createdAt,
     block_bytes: index ? end.blockBytes : null,
     blocks: index ? encodeBlocks(end.blocks) : null,
+    age_header: end.ageHeader ?? null,
   };
 }
 

@@ -2,6 +2,7 @@ import { clampSeconds } from '../../entry/file-time.js';
 import type { ManifestChanges, ManifestHeader } from '../../entry/manifest-content.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import type { Catalog } from '../open-catalog.js';
+import { recipientsText } from '../sets/recipients.js';
 import { findSet } from '../sets/sets.js';
 import type { SetRow } from '../rows.js';
 
@@ -57,6 +58,7 @@ export async function registerSet(tx: Catalog, found: FoundSet): Promise<SetRow>
             base_id: header.base ?? null,
           },
           ...(header.endMark === true ? { end_marked: 1 } : {}),
+          ...(header.recipients === undefined ? {} : { recipients: recipientsText(header.recipients) }),
           ...(header.changes === undefined ? {} : changesOf(header.changes)),
         };
   if (known === undefined) {

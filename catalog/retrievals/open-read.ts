@@ -13,6 +13,7 @@ export type ReadRequest =
       drive: string;
       /** 1: any drive that has the tape. */ any_drive?: number;
       /** Percentage of the archives to read. */ percent: number;
+      /** Path of a file of identities. */ identity?: string;
     }
   | {
       kind: 'copy';
@@ -50,11 +51,12 @@ export async function openRead(
 export async function openVerify(
   catalog: Catalog,
   subject: string,
-  { drive, any_drive = 0, percent }: Extract<ReadRequest, { kind: 'verify' }>,
+  { drive, any_drive = 0, percent, identity }: Extract<ReadRequest, { kind: 'verify' }>,
 ): Promise<OpenedRead> {
   const what = await subjectOf(catalog, subject);
   const wanted: NewRetrieval = {
     ...{ kind: 'verify', subject, drive, any_drive, target: null, overwrite: 'never', selection: '{}' },
+    ...(identity === undefined ? {} : { identity_file: identity }),
   };
   const unfinished = await unfinishedRetrievalLike(catalog, wanted);
   if (unfinished !== undefined) return { row: unfinished, attached: true };

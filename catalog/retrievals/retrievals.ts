@@ -53,6 +53,7 @@ export type NewRetrieval = Pick<
   salvage?: number;
   refused?: string | null;
   owners?: string | null;
+  identity_file?: string | null;
 };
 
 /** The unfinished retrieval with exactly the same arguments. */
@@ -75,6 +76,7 @@ export async function unfinishedRetrievalLike(
     .where('salvage', '=', wanted.salvage ?? 0)
     .where('owners', 'is', wanted.owners ?? null)
     .where('selection', '=', wanted.selection)
+    .where('identity_file', 'is not distinct from', wanted.identity_file ?? null)
     .executeTakeFirst();
 }
 
@@ -116,6 +118,7 @@ export async function insertRetrievalIn(
     salvage: 0,
     refused: null,
     owners: null,
+    identity_file: null,
     unset: '{}',
     ...wanted,
     id: `${wanted.kind}-${String(count + 1).padStart(6, '0')}`,

@@ -64,6 +64,8 @@ export interface ArchivesTable {
   block_bytes: number | null;
   /** Compressed bytes of each block, as 32-bit little-endian numbers: the index of the archive. */
   blocks: Uint8Array | null;
+  /** Of an encrypted archive: what its file begins with, header of age and nonce, in base64. */
+  age_header: Generated<string | null>;
 }
 
 export interface EventsTable {

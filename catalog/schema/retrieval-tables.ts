@@ -59,6 +59,8 @@ export interface RetrievalsTable {
   salvage: Generated<number>;
   /** JSON pairs of names: the first is not restored, since the second takes its place in the target. */
   refused: Generated<string | null>;
+  /** Path of the file with identities, on the host that restores; null: that of `AGE_IDENTITY_FILE` there. */
+  identity_file: Generated<string | null>;
   /** JSON of whose the restored entries become (see entry/owner-choice.ts); null: whose they were. */
   owners: Generated<string | null>;
   /** JSON of how many folders lack what at the end (`UnsetCounts`). */

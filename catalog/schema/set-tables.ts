@@ -53,6 +53,8 @@ export interface SetsTable {
   direct: number;
   /** JSON array of the pool and drive of each copy, if the set has several; see `placesOf`. */
   places: string | null;
+  /** JSON array of the recipients of age that its archives are encrypted to; null: they are not encrypted. */
+  recipients: Generated<string | null>;
   /** JSON of the settings that this set runs with, as of its start; see `isRebuilt` for sets that never run. */
   options: string;
   /** 1 when every source was walked to its end. */

@@ -7,6 +7,7 @@ import { placesText } from './copy-places.js';
 import { baseFor } from './set-base.js';
 import { isOfHost } from './set-host.js';
 import { differencesFrom, type NewSet, placesWanted } from './set-differences.js';
+import { recipientsText } from './recipients.js';
 import { takenText } from './taken-options.js';
 import { monthOf, nextSetId } from './set-id.js';
 import { insertList } from './set-lists.js';
@@ -55,7 +56,9 @@ export async function openSet(
     const now = options.now ?? new Date();
     const id = wanted.id ?? (await nextSetId(tx, monthOf(now)));
     const pools = placesWanted(wanted).map(({ pool }) => pool);
-    const base = await baseFor(tx, wanted.mode, { sources, host: wanted.host ?? null }, pools);
+    const recipients = recipientsText(wanted.recipients);
+    const like = { sources, host: wanted.host ?? null, recipients };
+    const base = await baseFor(tx, wanted.mode, like, pools);
     const set = await tx
       .insertInto('sets')
       .values({
@@ -73,6 +76,7 @@ export async function openSet(
         made_by: wanted.madeBy ?? null,
         base_id: base.id ?? null,
         direct: wanted.direct ? 1 : 0,
+        recipients,
         options: JSON.stringify(wanted.options),
         scanned: 0,
         left_out: '[]',

@@ -13,31 +13,33 @@ export interface SetBase {
 /**
  * The base for a new set of these sources: for an incremental set the newest completed set of which nothing was erased,
  * for a differential set the newest full one of those. The base and its chain must be in every pool of the new set, so
- * that the tapes of each pool can restore it; if no set qualifies, in one of the pools.
+ * that the tapes of each pool can restore it; if no set qualifies, in one of the pools. It is encrypted as the new set
+ * is.
  */
 export async function baseFor(
   db: Catalog,
   mode: string,
-  { sources, host }: Pick<SetRow, 'sources' | 'host'>,
+  { sources, host, recipients = null }: Pick<SetRow, 'sources' | 'host'> & { recipients?: string | null },
   pools: readonly string[],
 ): Promise<SetBase> {
   if (mode === 'full') return { id: undefined, note: undefined };
   const sets = await db
     .selectFrom('sets')
-    .select(['id', 'base_id', 'mode', 'state', 'erased_at'])
+    .select(['id', 'base_id', 'mode', 'state', 'erased_at', 'recipients'])
     .where('sources', '=', sources)
     .where(isOfHost(host))
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
     .execute();
-  const candidates = sets.filter(
+  const complete = sets.filter(
     (set) =>
       (set.state === 'completed' || set.state === 'completed_with_skips') &&
       set.erased_at === null &&
       (mode !== 'differential' || set.mode === 'full'),
   );
+  const candidates = complete.filter((set) => isReadBySame(set, recipients));
   const [newest] = candidates;
-  if (newest === undefined) return { id: undefined, note: undefined };
+  if (newest === undefined) return { id: undefined, note: otherwiseEncrypted(complete[0], recipients) };
   const bases = new Map(sets.map(({ id, base_id: base }) => [id, base]));
   const chains = pools.map((pool) => new WholeChains(db, bases, pool));
   // A pool that lacked one set is asked first for the next: if it has none of them, the other pools need not be read.
@@ -71,6 +73,32 @@ export async function baseFor(
     id: undefined,
     note: `Set ${newest.id} cannot be its base, since it or a set that it builds on is not wholly in ${poolText}.`,
   };
+}
+
+/**
+ * True when whoever can read a new set can read a base, too: neither is encrypted, or the base to all the new set's
+ * recipients. A chain is of one kind: a set that is not encrypted would tell what is in the base, and one that is would
+ * rest on what everybody can read.
+ */
+function isReadBySame(base: Pick<SetRow, 'recipients'>, recipients: string | null): boolean {
+  if (recipients === null || base.recipients === null) return recipients === base.recipients;
+  const has = new Set(JSON.parse(base.recipients) as string[]);
+  return (JSON.parse(recipients) as string[]).every((one) => has.has(one));
+}
+
+/** Why a complete set is no base for one that is encrypted in another way. */
+function otherwiseEncrypted(
+  newest: Pick<SetRow, 'id' | 'recipients'> | undefined,
+  recipients: string | null,
+): string | undefined {
+  if (newest === undefined) return undefined;
+  const how =
+    newest.recipients === null
+      ? 'is not encrypted'
+      : recipients === null
+        ? 'is encrypted'
+        : 'is encrypted to other recipients';
+  return `Set ${newest.id} cannot be its base, since it ${how}.`;
 }
 
 /** The first set for which a condition is true; later ones are not checked. */

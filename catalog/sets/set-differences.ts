@@ -4,6 +4,7 @@ import { givenText, type ExcludeRule } from '../../entry/excludes.js';
 import type { TakenOptions } from '../../entry/tally.js';
 import { ignoredSigns } from './ignored-signs.js';
 import type { SetRow } from '../rows.js';
+import { recipientsText } from './recipients.js';
 import { takenOf } from './taken-options.js';
 import { formatNumber } from '../../config/counts.js';
 
@@ -24,6 +25,8 @@ export interface NewSet {
   places?: CopyPlace[] | undefined;
   mode: string;
   direct: boolean;
+  /** The recipients of age that it is encrypted to; undefined: it is not. */
+  recipients?: readonly string[] | undefined;
   /** A source may hold much less than it did in earlier sets. */
   allowShrunk?: boolean | undefined;
   /** The settings that it runs with; of these, only its `ChosenOptions` make it another set. */
@@ -48,6 +51,14 @@ export function differencesFrom(set: SetRow, wanted: NewSet): string[] {
   found.push(...takenDifferences(takenOf(set), wanted.taken ?? {}));
   if ((set.direct === 1) !== wanted.direct)
     found.push(`it is ${set.direct === 1 ? 'compressed directly to tape' : 'staged before it is written'}`);
+  if (set.recipients !== recipientsText(wanted.recipients))
+    found.push(
+      set.recipients === null
+        ? 'it is not encrypted'
+        : wanted.recipients === undefined
+          ? 'it is encrypted'
+          : 'it is encrypted to other recipients',
+    );
   const [ignores, ignored] = [ignoredSigns(JSON.parse(set.options)), ignoredSigns(wanted.options)];
   if (ignores.ignoreCtime !== ignored.ignoreCtime)
     found.push(`it was begun ${ignores.ignoreCtime ? 'with' : 'without'} --ignore-ctime`);

@@ -9,6 +9,7 @@ import type { TapeState } from '../schema/tape-tables.js';
 /** What is known once a set's scan has ended: without it nobody knows whether more groups belong to the set. */
 export interface SetEnd {
   groups: number;
+  /** 0 for an encrypted set, which does not tell it. */
   entries: number;
   /** Groups without an archive, since all their entries were skipped; ascending. */
   without: NumberRange[];
@@ -36,7 +37,9 @@ export async function setEndOf(db: Catalog, set: SetRow): Promise<SetEnd | undef
     .where('set_id', '=', set.id)
     .where('state', '=', 'skipped')
     .execute();
-  return { groups, entries: Number(entries ?? 0), without: toRanges(skipped.map(({ no }) => no)) };
+  // What is encrypted does not tell how much there is.
+  const told = set.recipients === null ? Number(entries ?? 0) : 0;
+  return { groups, entries: told, without: toRanges(skipped.map(({ no }) => no)) };
 }
 
 /** What an end mark said about a set read from tapes. */

@@ -8,6 +8,7 @@ import type { SetState } from '../schema/set-tables.js';
 import { lostGroupsOf } from '../tapes/lost-tapes.js';
 import { type CopyPlace, placesOf } from './copy-places.js';
 import { tallyOf } from './scan-state.js';
+import { recipientsOf } from './recipients.js';
 import { takenOf } from './taken-options.js';
 import { shownHost } from './set-host.js';
 import { setNamed } from './sets.js';
@@ -25,6 +26,8 @@ export interface SetSummary {
   /** For each copy: where it goes, and how many of its archives are committed. */
   copies: (CopyPlace & { archives: number })[];
   mode: string;
+  /** Whom it is encrypted to; undefined: it is not. */
+  recipients: string[] | undefined;
   /** The set that it builds on. */
   base: string | null;
   groups: number;
@@ -81,6 +84,7 @@ export async function summarizeSet(db: Catalog, setId: string): Promise<SetSumma
     drive: set.drive,
     copies: placesOf(set).map((place) => ({ ...place, archives: archives.get(place.pool) ?? 0 })),
     mode: set.mode,
+    recipients: recipientsOf(set),
     base: set.base_id,
     ...(await groupTotals(db, setId)),
     ...(await committedTotals(db, setId)),

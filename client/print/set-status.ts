@@ -1,4 +1,5 @@
 import type { SetSummary } from '../../catalog/sets/set-summary.js';
+import { recipientsShown } from '../../catalog/sets/recipients.js';
 import { onHost } from '../../entry/host-path.js';
 import { formatSeconds } from '../../config/durations.js';
 import { formatBytes } from '../../config/sizes.js';
@@ -15,6 +16,7 @@ export function statusObject(summary: SetSummary): object {
   return {
     ...resultObject(summary),
     ...(summary.host === null ? {} : { host: summary.host }),
+    ...(summary.recipients === undefined ? {} : { recipients: summary.recipients }),
     ...{ mode, base, unchanged, copies, lostGroups, reason, stages, failedGroups },
     ...{ stagedBytes, plannedBytes, scanned, leftOut },
   };
@@ -40,6 +42,7 @@ export function statusLines(summary: SetSummary): string[] {
       (summary.unchanged === 0
         ? ''
         : `; earlier sets hold ${formatCount(summary.unchanged, 'unchanged file')}`),
+    ...(summary.recipients === undefined ? [] : [`  encrypted: to ${recipientsShown(summary.recipients)}`]),
     ...(summary.status === 'expired'
       ? [`  on tape:   nothing any more. ${anotherCopy}`]
       : progressLines(summary)),

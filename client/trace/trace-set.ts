@@ -2,6 +2,7 @@ import { groupsIn } from '../../catalog/groups/groups-in-state.js';
 import { eventsOf } from '../../catalog/groups/events.js';
 import { finalSetStates } from '../../catalog/schema/set-tables.js';
 import { type SetSummary, summarizeSet } from '../../catalog/sets/set-summary.js';
+import { recipientsOf, recipientsShown } from '../../catalog/sets/recipients.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import type { SetRow } from '../../catalog/rows.js';
 import { finalDir } from '../../staging/paths.js';
@@ -51,6 +52,8 @@ export async function traceSet(session: Session, setId: string): Promise<void> {
     `Set ${setId}: ${set.state.replaceAll('_', ' ')}${set.reason === null ? '' : `: ${set.reason}`}`,
   );
   session.print(`  workflow:  ${workflowText(set, outlook)}`);
+  const recipients = recipientsOf(set);
+  if (recipients !== undefined) session.print(`  encrypted: to ${recipientsShown(recipients)}`);
   for (const event of events)
     session.print(`  ${formatTime(event.at)}  ${event.stage.padEnd(22)} ${event.detail ?? ''}`.trimEnd());
   printFindings(session, findings);

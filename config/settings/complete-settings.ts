@@ -41,6 +41,8 @@ export function complete(
   const dataDir = absolute(values.TAPEFLOW_DATA_DIR);
   const tapePath = values.TAPE_PATH === undefined ? path.join(dataDir, 'tape') : absolute(values.TAPE_PATH);
   const staging = stagingBudget(values, wrong);
+  if (values.ENCRYPT && values.AGE_RECIPIENTS === undefined)
+    throw wrong('ENCRYPT', 'is true, and AGE_RECIPIENTS names no one to encrypt to');
   return {
     ...values,
     COMPRESSION_LEVEL: compressionLevel(values, wrong),
@@ -51,6 +53,9 @@ export function complete(
       values.TAPEFLOW_LOCK_DIR === undefined
         ? defaultLockDir(process.platform, env)
         : absolute(values.TAPEFLOW_LOCK_DIR),
+    ...(values.AGE_IDENTITY_FILE === undefined
+      ? {}
+      : { AGE_IDENTITY_FILE: absolute(values.AGE_IDENTITY_FILE) }),
     TAPE_PATH: tapePath,
     STAGING_MAX_BYTES: staging,
     TAPE_SYNC_BYTES: values.TAPE_SYNC_BYTES ?? Math.max(Math.ceil(staging / 2), values.TAPE_DRAIN_AT),

@@ -81,6 +81,28 @@ export const flag = z
     return z.NEVER;
   });
 
+const recipientsWanted =
+  'must be recipients of age, as age-keygen shows them (age1…), with commas between them';
+
+/** One or more recipients of age: an array, or a text with commas or spaces between them. */
+export const recipients = z
+  .union([z.string(), z.array(z.string())], { error: recipientsWanted })
+  .transform((value, context) => {
+    const all = typeof value === 'string' ? value.split(/[\s,]+/) : value;
+    const found = all.filter((one) => one !== '');
+    const wrong = found.find((one) => !/^age1[02-9ac-hj-np-z]{58}$/.test(one));
+    if (wrong === undefined && found.length > 0) return [...new Set(found)].sort();
+    context.issues.push({ code: 'custom', message: recipientProblem(wrong), input: value });
+    return z.NEVER;
+  });
+
+function recipientProblem(wrong: string | undefined): string {
+  if (wrong?.startsWith('AGE-SECRET-KEY-') === true)
+    return 'has an identity, which is secret: the recipient of it is wanted (`age-keygen -y KEYFILE`)';
+  if (wrong?.startsWith('ssh-') === true) return `${recipientsWanted}; keys of SSH are not taken`;
+  return recipientsWanted;
+}
+
 /** Any text but an empty one. */
 export const text = z.string().min(1, 'must not be empty');
 

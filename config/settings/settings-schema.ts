@@ -8,6 +8,7 @@ import {
   listenAddress,
   driveOrPoolName,
   keepCounts,
+  recipients,
   retention,
   seconds,
   size,
@@ -36,6 +37,12 @@ export const settingsSchema = z.object({
   /** `auto`: libdeflate and zstd's own code where they were built, else what Node has; `zlib`: that in any case. */
   COMPRESSION_CODEC: z.enum(['auto', 'zlib'], { error: 'must be auto or zlib' }).default('auto'),
   COMPRESSION_THREADS: whole(1, 512).default(availableParallelism()),
+  /** Encrypt every set, as with `--encrypt`. */
+  ENCRYPT: flag.default(false),
+  /** Whom `--encrypt` encrypts to: recipients of age. Their identities are needed to restore, and for nothing else. */
+  AGE_RECIPIENTS: recipients.optional(),
+  /** A file of identities of age, on hosts that restore, and where `tape catalog` reads; readable by its user only. */
+  AGE_IDENTITY_FILE: text.optional(),
   /** Number of groups compressed at the same time. */
   PARALLEL_GROUPS: whole(1, 64).default(2),
   /** Maximum bytes staged at once; 3 × the group size when not given, and never below one group. */

@@ -8,15 +8,15 @@ import type { PackAsks } from '../../archive/pack/pack-in-thread.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { onSide } from '../../config/sides.js';
 import { publish, removeFile, sizeOf } from '../../disk/durable-file.js';
-import { archiveName, manifestName, partName } from '../../entry/archive-name.js';
+import { partName } from '../../entry/archive-name.js';
 import { confirmMedium } from '../../tape/drives/drive.js';
 import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { openTapeFolder } from '../../tape/files/write-archive.js';
 import type { Attempt } from '../attempt.js';
 import type { DriveDeps, GroupRef } from '../deps.js';
+import { filesOf } from '../groups/group-files.js';
 import { logStage } from '../groups/log-stage.js';
 import { minGrowth, packGroup, type PackedGroup } from '../groups/pack-group.js';
-import { setOptions } from '../sets/set-options.js';
 import { takenOver, type WrittenArchive } from './write-copy.js';
 
 /** Milliseconds between checks of the lock while the packer writes; the packer itself stops within one block. */
@@ -36,8 +36,8 @@ export async function packOnTape(
 ): Promise<WrittenArchive> {
   const { catalog, drive } = deps;
   const confirm = () => confirmMedium(drive.settings, tape.medium);
-  const { compression } = setOptions(await setNamed(catalog, ref.setId));
-  const names = [archiveName(ref.setId, ref.group, compression), manifestName(ref.setId, ref.group)] as const;
+  const { archive, manifest } = filesOf(await setNamed(catalog, ref.setId), ref.group);
+  const names = [archive, manifest] as const;
   const mountPoint = drive.settings.path;
   const folder = await openTapeFolder({ mountPoint, setId: ref.setId, confirm }, names);
   const partOf = (name: string) => path.join(folder, partName(name, attempt.token));

@@ -7,7 +7,7 @@ import { partName } from '../../entry/archive-name.js';
 import { confirmMedium } from '../../tape/drives/drive.js';
 import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
 import type { Attempt } from '../attempt.js';
-import type { DriveDeps } from '../deps.js';
+import type { Deps, DriveDeps } from '../deps.js';
 import { tapeToStaging } from './tape-to-staging.js';
 import { writeCatalogManifest } from '../rebuild/catalog-manifest.js';
 
@@ -35,11 +35,22 @@ export async function readToStaging(
   const damage = await copyFile(staging, { name, size, sha256 });
   if (damage !== undefined) return damage;
   if (manifest.sha256 !== '' && (await copyFile(staging, manifest)) === undefined) return undefined;
-  const part = path.join(folder, partName(manifestName, attempt.token));
-  await removeParts(folder, manifestName);
-  await writeCatalogManifest(catalog, archive, part);
-  await publish(part, path.join(folder, manifestName));
+  await stageCatalogManifest(deps, attempt, archive, folder);
   return undefined;
+}
+
+/** Writes the manifest of an archive from the catalog into staging, replacing what is there. */
+export async function stageCatalogManifest(
+  { catalog, settings }: Deps,
+  attempt: Attempt,
+  archive: ArchiveRow,
+  folder: string,
+): Promise<void> {
+  const { manifest_name: name } = archive;
+  const part = path.join(folder, partName(name, attempt.token));
+  await removeParts(folder, name);
+  await writeCatalogManifest(catalog, archive, part, settings.AGE_RECIPIENTS);
+  await publish(part, path.join(folder, name));
 }
 
 interface Staging {

@@ -15,9 +15,9 @@ import { newNames } from '../../catalog/files/new-names.js';
 import type { commitCompressed, PackedFile } from '../../catalog/files/packed-files.js';
 import { installationId } from '../../catalog/installation.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
+import { recipientsOf } from '../../catalog/sets/recipients.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { pathsAround } from '../../catalog/sets/taken-options.js';
-import { archiveName, manifestName } from '../../entry/archive-name.js';
 import type { Attempt } from '../attempt.js';
 import type { Deps, GroupRef } from '../deps.js';
 import { setOptions } from '../sets/set-options.js';
@@ -25,6 +25,7 @@ import { requireZstdSupport } from '../sets/zstd-support.js';
 import { groupOf } from '../../catalog/groups/groups.js';
 import type { GroupRow, SetRow } from '../../catalog/rows.js';
 import { fatesOf } from './file-fates.js';
+import { filesOf } from './group-files.js';
 import { HeldContents } from './held-content.js';
 import { manifestChanges } from './manifest-changes.js';
 import { plannedMember, unchangedMember } from '../../catalog/files/members.js';
@@ -70,7 +71,8 @@ export async function packGroup(
   const found: SkippedMember[] = [];
   let members = 0;
   const { compression, level } = setOptions(set);
-  const name = archiveName(setId, group, compression);
+  const { archive: name, manifest: manifestFile } = filesOf(set, group);
+  const recipients = recipientsOf(set);
   if (compression === 'zstd') await requireZstdSupport(settings.COMPRESSION_CODEC);
   const outcome = await packInThread({
     archivePath: paths.archivePath,
@@ -79,6 +81,7 @@ export async function packGroup(
     pages: plannedPages(deps, ref, set.base_id, found),
     format: compression,
     level,
+    recipients,
     codec: settings.COMPRESSION_CODEC,
     inFlight: Math.max(2, settings.COMPRESSION_THREADS) * blocksPerThread[compression],
     maxBytes: paths.maxBytes,
@@ -103,7 +106,7 @@ export async function packGroup(
       name,
       size: archive.size,
       sha256: archive.sha256,
-      manifest_name: manifestName(setId, group),
+      manifest_name: manifestFile,
       manifest_size: manifest.size,
       manifest_sha256: manifest.sha256,
       token: attempt.token,
@@ -112,6 +115,7 @@ export async function packGroup(
       created_at: Date.now(),
       block_bytes: archive.blockBytes,
       blocks: encodeBlocks(archive.blocks),
+      age_header: archive.ageHeader ?? null,
     },
     files,
     detail: `${formatCount(members, 'entry', 'entries')}, ${formatNumber(skipped)} skipped`,
@@ -139,6 +143,7 @@ async function manifestHeaderOf(
     base: set.base_id ?? undefined,
     changes: await manifestChanges(catalog, set, group),
     platform: process.platform,
+    recipients: recipientsOf(set),
     endMark: true,
   };
 }

@@ -1,8 +1,10 @@
+import { Seal } from '../../archive/age/seal.js';
 import { openCodec } from '../../archive/blocks/block-codec.js';
+import { TapeflowFailure } from '../../config/failures.js';
 import { decodeBlocks } from '../../entry/block-index.js';
 import { BlockWriter } from '../../archive/blocks/block-writer.js';
 import { fromBytes } from '../../entry/byte-string.js';
-import { formatBlockBytes, formatOf } from '../../entry/archive-format.js';
+import { formatBlockBytes, formatOf, isEncrypted } from '../../entry/archive-format.js';
 import {
   endLine,
   goneLine,
@@ -23,6 +25,7 @@ import type { ArchiveRow } from '../../catalog/rows.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { storedBytes } from '../../entry/member.js';
 import { isRebuilt } from '../../catalog/rebuilt/rebuilt-sets.js';
+import { recipientsOf } from '../../catalog/sets/recipients.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { pathsAround } from '../../catalog/sets/taken-options.js';
 import { unchangedMember, memberOf } from '../../catalog/files/members.js';
@@ -38,13 +41,17 @@ const blockingBytes = 10_240;
  * catalog itself knows the archive without its manifest, and so adds nothing to the archive.
  *
  * @param file must not exist; in staging.
+ * @param otherwise recipients of an encrypted archive whose set does not know them, being read from tapes.
  */
 export async function writeCatalogManifest(
   catalog: Catalog,
   archive: ArchiveRow,
   file: string,
+  otherwise: readonly string[] = [],
 ): Promise<void> {
   const set = await setNamed(catalog, archive.set_id);
+  const recipients = recipientsOf(set);
+  const seal = isEncrypted(archive.name) ? await sealFor(archive, recipients ?? otherwise) : undefined;
   const group = await groupOf(catalog, archive.set_id, archive.group_no);
   const changes = await manifestChanges(catalog, set, group);
   const output = new OutputFile(file, 'staging');
@@ -53,6 +60,7 @@ export async function writeCatalogManifest(
       codec: await openCodec('gzip', level, 'auto'),
       inFlight,
       write: (chunk) => output.write(chunk),
+      seal,
     });
     await list.write(
       Buffer.from(
@@ -69,6 +77,7 @@ export async function writeCatalogManifest(
             changes,
             platform: process.platform,
           },
+          recipients,
           rebuilt: archive.manifest_sha256 === '' ? true : undefined,
           endMark: isRebuilt(set) && set.end_marked === 0 ? undefined : true,
         }),
@@ -109,6 +118,7 @@ export async function writeCatalogManifest(
       ...{ ...counts, bytesIn: archive.bytes_in, size: archive.size, sha256: archive.sha256, blocks },
       tarBytes: Math.ceil((tarBytes + endBytes) / blockingBytes) * blockingBytes,
       blockBytes: archive.block_bytes ?? formatBlockBytes[formatOf(archive.name) ?? 'gzip'],
+      ageHeader: archive.age_header ?? undefined,
     };
     await list.write(Buffer.from(endLine(end)));
     await list.end();
@@ -116,4 +126,13 @@ export async function writeCatalogManifest(
   } finally {
     output.abandon();
   }
+}
+
+function sealFor({ name }: ArchiveRow, recipients: readonly string[]): Promise<Seal> {
+  if (recipients.length > 0) return Seal.to(recipients);
+  throw new TapeflowFailure(
+    'NoRecipients',
+    `The manifest of ${name} is lost, and nothing says whom a new one is to be encrypted to.`,
+    { advice: 'Set AGE_RECIPIENTS.' },
+  );
 }

@@ -1,54 +1,31 @@
 import { copyOnTape } from '../../catalog/copies/tape-copies.js';
 import { noteDamage } from '../../catalog/copies/copy-findings.js';
 import type { FoundArchive } from '../../catalog/rebuilt/found-archive.js';
-import { lstat, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
+import type { PayloadKey } from '../../archive/age/age-format.js';
 import { ArchiveDamaged } from '../../archive/readers/archive-file.js';
 import { displayName } from '../../entry/byte-string.js';
 import { examineManifest, manifestEntries } from '../../archive/manifest/examine-manifest.js';
-import { type ManifestSummary, type ManifestHeader, ManifestError } from '../../entry/manifest-content.js';
-import { clampSeconds } from '../../entry/file-time.js';
+import { type ManifestSummary, ManifestError } from '../../entry/manifest-content.js';
 import { FormatUnsupported, formatOf } from '../../entry/archive-format.js';
 import { rebuildManifest } from '../../archive/manifest/rebuild-manifest.js';
 import { archiveOf } from '../../catalog/groups/groups.js';
 import { CatalogConflict, timeOf } from '../../catalog/rebuilt/rebuilt-sets.js';
 import { formatCount } from '../../config/counts.js';
 import { describeError, systemErrorCode } from '../../config/failures.js';
-import { onSide, sideOf } from '../../config/sides.js';
+import { sideOf } from '../../config/sides.js';
 import { formatBytes } from '../../config/sizes.js';
-import { archiveNames, manifestName } from '../../entry/archive-name.js';
+import { archiveNames, manifestNames } from '../../entry/archive-name.js';
 import { confirmMedium } from '../../tape/drives/drive.js';
 import { copyFromTape } from '../../tape/files/hash-file.js';
-import {
-  registerArchive,
-  type Candidate,
-  type RegisterOutcome,
-  type TapeContext,
-} from './register-archive.js';
+import { registerArchive, type Candidate } from './register-archive.js';
+import type { ArchiveReport, ImportContext } from './import-context.js';
+import { isFile, lstatOf, presentOf, unknownHeader } from './found-files.js';
+import { openIfEncrypted, takeClosed } from './encrypted-on-tape.js';
 import { isMountDeath } from '../../tape/ltfs/ltfs.js';
 
-export interface ImportContext extends TapeContext {
-  /** Path of a temporary file: a manifest made from its archive. */
-  scratch: string;
-  /** Called before an archive without a good manifest is read completely, which can take long. */
-  say(sentence: string): void;
-}
-
-/** The outcome for one archive of a tape. */
-export interface ArchiveReport {
-  setId: string;
-  group: number;
-  archive: string;
-  /** `refused`: nothing was imported. */
-  outcome: RegisterOutcome | 'refused';
-  entries: number;
-  /** True when the archive itself was read, because it lacks a good manifest. */
-  fromArchive: boolean;
-  /** What is wrong with it, as sentences. */
-  trouble: string | null;
-  /** True when it contradicts the catalog. */
-  contradicts: boolean;
-}
+export type { ArchiveReport, ImportContext };
 
 /**
  * Imports one archive of a set by its manifest; returns undefined when the manifest is bad. `alone`: imports such an
@@ -61,7 +38,7 @@ export async function importTapeArchive(
 ): Promise<ArchiveReport | undefined> {
   const { drive, setId } = context;
   const folder = path.join(drive.settings.path, setId);
-  const manifestFile = path.join(folder, manifestName(setId, group));
+  const manifestFile = path.join(folder, await presentOf(folder, manifestNames(setId, group)));
   const names = archiveNames(setId, group);
   const report: ArchiveReport = {
     ...{
@@ -77,9 +54,16 @@ export async function importTapeArchive(
   };
   const troubles: string[] = [];
   try {
-    const examined = (await isFile(manifestFile))
-      ? await examineManifest(manifestFile, { set: setId, group, archives: names })
-      : { wrong: 'it is missing', header: undefined };
+    const opened = await openIfEncrypted(context, manifestFile);
+    if (opened !== undefined && 'closed' in opened)
+      return { ...report, ...(await takeClosed(context, group, manifestFile, opened.closed)) };
+    const key = opened !== undefined && 'key' in opened ? opened.key : undefined;
+    const examined =
+      opened !== undefined && 'wrong' in opened
+        ? opened
+        : (await isFile(manifestFile))
+          ? await examineManifest(manifestFile, { set: setId, group, archives: names }, key)
+          : { wrong: 'it is missing', header: undefined };
     if ('wrong' in examined && !alone) return undefined;
     const { header } = examined;
     const name = header?.archive ?? (await presentOf(folder, names));
@@ -94,7 +78,7 @@ export async function importTapeArchive(
     const outcome =
       'wrong' in examined || alone
         ? await takeAlone(context, found, 'wrong' in examined ? examined.wrong : contradicts, troubles)
-        : await takeDescribed(context, found, examined, manifestFile, troubles);
+        : await takeDescribed(context, found, { facts: examined, manifestFile, key }, troubles);
     Object.assign(report, outcome);
   } catch (error) {
     // The cause may be that the tape was removed.
@@ -134,8 +118,7 @@ type Outcome = Pick<ArchiveReport, 'outcome' | 'entries' | 'fromArchive'>;
 async function takeDescribed(
   context: ImportContext,
   found: Candidate,
-  facts: ManifestSummary,
-  manifestFile: string,
+  { facts, manifestFile, key }: { facts: ManifestSummary; manifestFile: string; key: PayloadKey | undefined },
   troubles: string[],
 ): Promise<Outcome> {
   const { setId } = context;
@@ -150,7 +133,7 @@ async function takeDescribed(
     const beside = await copyFromTape(manifestFile, scratch);
     const archive: FoundArchive = {
       ...{ setId, group, facts, beside },
-      entries: () => manifestEntries(scratch),
+      entries: () => manifestEntries(scratch, key),
       manifest: facts.header.rebuilt === true ? null : beside,
       createdAt: timeOf(facts.header.created, mtimeMs),
     };
@@ -181,13 +164,16 @@ async function takeAlone(
     if (damage !== null) troubles.push(`The archive ${name} ${damage}.`);
     return { outcome: 'known', entries: 0, fromArchive: false };
   }
+  const opened = await openIfEncrypted(context, file);
+  if (opened !== undefined && !('key' in opened))
+    throw new ArchiveDamaged('closed' in opened ? opened.closed : opened.wrong);
   context.say(
     `The manifest of ${name} is not valid (${why}): the archive itself is read, ${formatBytes(size)}.`,
   );
   await rm(scratch, { force: true });
   try {
     const header = found.header ?? unknownHeader(setId, group, name, mtimeMs);
-    const { damage } = await rebuildManifest(file, formatOf(name) ?? 'gzip', scratch, header);
+    const { damage } = await rebuildManifest(file, formatOf(name) ?? 'gzip', scratch, header, opened);
     if (damage !== undefined) troubles.push(`The archive ${name} ${damage}.`);
     const facts = await examineManifest(scratch, { set: setId, group, archives: [name] });
     if ('wrong' in facts) throw new ManifestError(facts.wrong);
@@ -203,36 +189,6 @@ async function takeAlone(
   }
 }
 
-/** The first name that is a regular file; the first of all when none is. */
-async function presentOf(folder: string, names: readonly string[]): Promise<string> {
-  for (const name of names) if (await isFile(path.join(folder, name))) return name;
-  return names[0] ?? '';
-}
-
-/** The manifest header for an archive about which nothing else is known. */
-function unknownHeader(set: string, group: number, archive: string, mtimeMs: number): ManifestHeader {
-  return {
-    ...{ set, setUuid: '', group, archive, created: new Date(mtimeMs).toISOString(), installation: '' },
-    ...{ sources: [], hostname: '', mode: 'full', platform: process.platform },
-  };
-}
-
 function describeEntries({ entries, first, last }: ManifestSummary): string {
   return `${formatCount(entries, 'entry', 'entries')}, /${displayName(first)} to /${displayName(last)},`;
-}
-
-/** Size and time of a regular file; undefined when there is none of that name. */
-async function lstatOf(file: string): Promise<{ size: number; mtimeMs: number } | undefined> {
-  try {
-    const stats = await onSide('tape', () => lstat(file));
-    if (!stats.isFile()) return undefined;
-    return { size: stats.size, mtimeMs: Math.floor(clampSeconds(stats.mtimeMs / 1000) * 1000) };
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) return undefined;
-    throw error;
-  }
-}
-
-async function isFile(file: string): Promise<boolean> {
-  return (await lstatOf(file)) !== undefined;
 }

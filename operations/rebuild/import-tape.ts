@@ -1,5 +1,6 @@
 import { lstat, readdir } from 'node:fs/promises';
 import path from 'node:path';
+import type { Identity } from '../../archive/age/identity-file.js';
 import { isSetId, rememberSeenSets } from '../../catalog/sets/set-id.js';
 import { purgeErased } from '../../catalog/tapes/purge-erased.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
@@ -11,7 +12,7 @@ import type { TapeRow } from '../../catalog/rows.js';
 import { describeError } from '../../config/failures.js';
 import { sideOf } from '../../config/sides.js';
 import type { DriveSettings, Settings } from '../../config/settings/settings.js';
-import { archiveNames, manifestName, parseArchiveName } from '../../entry/archive-name.js';
+import { archiveNames, manifestNames, parseArchiveName } from '../../entry/archive-name.js';
 import { adoptTape } from '../tapes/adopt-tape.js';
 import { confirmMedium, type Drive, type Medium } from '../../tape/drives/drive.js';
 import type { DriveLock } from '../../tape/drives/drive-lock.js';
@@ -50,6 +51,8 @@ export interface ReadOptions {
    */
   say(sentence: string): void;
   onArchive(report: ArchiveReport): void;
+  /** The identities that open what is encrypted; asked for when something is. Default: none. */
+  identities?: (() => Promise<Identity[] | undefined>) | undefined;
   /**
    * Adopt a tape of another installation, so that new archives can be appended. Damage does not prevent this; a tape
    * that contradicts the catalog, or of which nothing could be read, stays as it is.
@@ -172,7 +175,7 @@ async function groupsIn(folder: string): Promise<number[]> {
     const { group } = parsed;
     // A number with more leading zeros than ours is not one of our file names.
     if (group < 1 || !Number.isSafeInteger(group)) continue;
-    if ([...archiveNames(setId, group), manifestName(setId, group)].includes(name)) groups.add(group);
+    if ([...archiveNames(setId, group), ...manifestNames(setId, group)].includes(name)) groups.add(group);
   }
   return [...groups].sort((a, b) => a - b);
 }

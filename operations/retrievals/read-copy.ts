@@ -1,31 +1,29 @@
 import { lstat } from 'node:fs/promises';
-import path from 'node:path';
 import { decodeBlocks } from '../../entry/block-index.js';
 import { toBytes, displayName } from '../../entry/byte-string.js';
 import { formatOf } from '../../entry/archive-format.js';
+import type { Opened } from '../../archive/age/open-seal.js';
 import type { Overwrite } from '../../archive/unpack/unpack-options.js';
 import { ArchiveUnreadable, unpackInThread } from '../../archive/unpack/unpack-in-thread.js';
 import type { ArchiveRow, RetrievalArchiveRow, RetrievalRow } from '../../catalog/rows.js';
 import type { MemberCounts } from '../../catalog/retrievals/archive-results.js';
 import type { CopyRead } from '../../catalog/retrievals/read-results.js';
-import { copyOf } from '../../catalog/copies/copies.js';
 import { otherCopyOf } from '../../catalog/copies/other-copy.js';
 import { selectionOf } from '../../catalog/retrievals/retrievals.js';
-import type { RetrievalProblem } from '../../catalog/retrievals/retrieval-problems.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
-import { describeError, systemErrorCode } from '../../config/failures.js';
+import { describeError, systemErrorCode, TapeflowFailure } from '../../config/failures.js';
 import { ownersOf } from '../../catalog/retrievals/retrievals.js';
 import { countUnset } from '../../entry/metadata-kind.js';
 import { ownEntries } from '../../disk/own-folders.js';
 import { onSide, sideOf } from '../../config/sides.js';
 import { dropFromCache } from '../../disk/page-cache.js';
-import { hashOf } from '../../tape/files/hash-file.js';
-import { isMountDeath } from '../../tape/ltfs/ltfs.js';
 import type { Attempt } from '../attempt.js';
 import type { Deps } from '../deps.js';
+import { openArchiveHere } from '../encryption/identities.js';
 import { targetFailure } from './restore-target.js';
 import { requireZstdSupport } from '../sets/zstd-support.js';
 import { wantedPages } from './wanted-members.js';
+import { checkManifest, compareWhole, type Found } from './whole-files.js';
 
 interface Reading {
   retrieval: RetrievalRow;
@@ -87,15 +85,6 @@ function sumOf({ restored, same, kept, failed }: MemberCounts): number {
   return restored + same + kept + failed;
 }
 
-/** What is found while reading a copy. */
-interface Found {
-  counts: MemberCounts;
-  problems: RetrievalProblem[];
-  /** Problems of the copy itself. */
-  damages: string[];
-  lacksManifest: boolean;
-}
-
 async function readMembers(
   deps: Deps,
   attempt: Attempt,
@@ -105,13 +94,14 @@ async function readMembers(
 ): Promise<void> {
   const { counts, problems, damages } = found;
   const { settings } = deps;
+  const verify = retrieval.kind === 'verify';
+  const opened = await openedFor(deps, retrieval, archive, file);
   const format = formatOf(archive.name) ?? 'gzip';
-  if (format === 'zstd')
+  if (format === 'zstd' && opened !== 'closed')
     await requireZstdSupport(
       settings.COMPRESSION_CODEC,
       `Without it, \`tar --zstd -xf ${archive.name}\` or \`zstd -d\` reads it.`,
     );
-  const verify = retrieval.kind === 'verify';
   if (verify) await dropFromCache(file);
   const { size } = await onSide('tape', () => lstat(file));
   if (size !== archive.size) {
@@ -122,11 +112,17 @@ async function readMembers(
   const report = (bytes: number) =>
     attempt.report({ step: 'reading', group: row.group_no, bytesOut: bytes, bytesTotal: row.bytes });
   report(0);
+  if (opened === 'closed') {
+    await compareWhole(attempt, { row, archive, file, missed }, found, report);
+    await checkManifest(deps, { row, archive, file }, found);
+    return;
+  }
   const facts = await unpackInThread({
     archivePath: file,
     shown,
     format,
     codec: settings.COMPRESSION_CODEC,
+    opened: opened?.key,
     index:
       archive.blocks === null || archive.block_bytes === null
         ? undefined
@@ -174,19 +170,25 @@ async function readMembers(
     problems.push({ path: null, reason });
     damages.push(reason);
   }
-  const wrong = await manifestTrouble(
-    deps,
-    row,
-    archive,
-    path.join(path.dirname(file), archive.manifest_name),
-  );
-  if (wrong === undefined) return;
-  const state = damages.length === 0 ? 'the archive itself is intact' : 'see what is said of the archive';
-  const reason =
-    `The manifest ${archive.manifest_name} ${wrong}; ${state}. ` +
-    `\`tapeflow verify ${row.set_id} --repair\` writes both again.`;
-  problems.push({ path: null, reason });
-  found.lacksManifest = true;
+  await checkManifest(deps, { row, archive, file }, found);
+}
+
+/**
+ * What opens an archive, if it is encrypted. A verify without the identity compares the SHA-256 of the whole file:
+ * `closed`. A restore throws.
+ */
+async function openedFor(
+  { settings }: Deps,
+  { kind, identity_file: asked }: RetrievalRow,
+  archive: ArchiveRow,
+  file: string,
+): Promise<Opened | 'closed' | undefined> {
+  try {
+    return await openArchiveHere(settings, archive, file, asked);
+  } catch (error) {
+    if (kind === 'verify' && error instanceof TapeflowFailure) return 'closed';
+    throw error;
+  }
 }
 
 /** Errors that concern one file on a tape; any other error concerns more, such as a dead mount. */
@@ -204,24 +206,4 @@ async function throwIfNotTheArchives(
   await confirm();
   if (error instanceof ArchiveUnreadable || ofOneFile.has(systemErrorCode(error) ?? '')) return;
   throw error;
-}
-
-/** What is wrong with the manifest beside a copy, which does not affect the archive; undefined when it is right. */
-async function manifestTrouble(
-  { catalog }: Deps,
-  row: RetrievalArchiveRow,
-  archive: ArchiveRow,
-  file: string,
-): Promise<string | undefined> {
-  const copy = await copyOf(catalog, row.set_id, row.group_no, row.copy_no);
-  const sha256 = copy?.manifest_sha256 ?? archive.manifest_sha256;
-  try {
-    const found = await onSide('tape', () => hashOf(file));
-    return found.sha256 === sha256 ? undefined : 'is not the one that was written';
-  } catch (error) {
-    if (sideOf(error) !== 'tape' || isMountDeath(error)) throw error;
-    return systemErrorCode(error) === 'ENOENT'
-      ? 'is not on the tape'
-      : `cannot be read (${describeError(error)})`;
-  }
 }

@@ -23,6 +23,8 @@ export interface ScheduledBackup extends ChosenOptions {
   places?: CopyPlace[] | undefined;
   mode: string;
   direct: boolean;
+  /** To whom is decided by each run: its AGE_RECIPIENTS. */
+  encrypt?: boolean | undefined;
   /** A source may hold much less than it did in earlier sets. */
   allowShrunk?: boolean | undefined;
 }

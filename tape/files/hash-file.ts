@@ -3,9 +3,17 @@ import { open } from 'node:fs/promises';
 import { onSide } from '../../config/sides.js';
 import { readUnfollowed } from '../../disk/open-flags.js';
 
-/** Size and SHA-256 of a file on a tape; links are not followed and pipes not waited for. */
-export async function hashOf(file: string): Promise<{ size: number; sha256: string }> {
-  return readHashed(file, async () => undefined);
+/**
+ * Size and SHA-256 of a file on a tape; links are not followed and pipes not waited for.
+ *
+ * @param onBytes is told how many bytes have been read; what it throws ends the reading.
+ */
+export async function hashOf(
+  file: string,
+  onBytes: (bytes: number) => void = () => undefined,
+): Promise<{ size: number; sha256: string }> {
+  let bytes = 0;
+  return readHashed(file, async (chunk) => onBytes((bytes += chunk.length)));
 }
 
 /** The same, while copying the file to a local one, which is created or truncated. */

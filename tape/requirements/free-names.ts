@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { wasBegunOn } from '../../catalog/copies/begun-copies.js';
 import { systemErrorCode } from '../../config/failures.js';
-import { archiveNames, manifestName } from '../../entry/archive-name.js';
+import { archiveNames, manifestNames } from '../../entry/archive-name.js';
 import type { Drive } from '../drives/drive.js';
 import { type LoadedTape, lookAt } from '../drives/loaded-tape.js';
 import { tapeNotReady } from '../drives/tape-not-ready.js';
@@ -25,7 +25,7 @@ export async function requireFreeNames(
   const looked = await lookAt(drive, () => entryAt(folder));
   if (looked === undefined) return;
   if (!looked.isDirectory()) throw folderTaken(folder);
-  for (const name of [...archiveNames(setId, group), manifestName(setId, group)]) {
+  for (const name of [...archiveNames(setId, group), ...manifestNames(setId, group)]) {
     const entry = await lookAt(drive, () => entryAt(path.join(folder, name)));
     if (entry === undefined || (entry.isFile() && (await wasBegunOn(catalog, setId, group, row.uuid))))
       continue;

@@ -1,7 +1,8 @@
 import path from 'node:path';
 import type { TestContext } from 'node:test';
 import type { BlockIndex } from '../../entry/block-index.js';
-import type { ManifestHeader } from '../../entry/manifest-content.js';
+import type { ArchiveFormat } from '../../entry/archive-format.js';
+import type { ManifestEnd, ManifestHeader } from '../../entry/manifest-content.js';
 import type { PackedMember, PlannedMember, SkippedMember } from '../../entry/member.js';
 import { Packer } from '../../archive/pack/pack.js';
 import { Unpacker } from '../../archive/unpack/unpack.js';
@@ -19,25 +20,36 @@ export interface ArchiveHere {
   manifest: string;
   packed: PackedMember[];
   skipped: SkippedMember[];
-  index: BlockIndex;
+  index: BlockIndex & Pick<ManifestEnd, 'size' | 'sha256' | 'ageHeader'>;
 }
 
 export interface PackHere {
   /** Runs before every entry and every read of at most 1 MiB. */
   between?: (packer: Packer) => void;
   maxBytes?: number;
+  recipients?: string[];
+  /** Default: gzip. */
+  format?: ArchiveFormat;
 }
 
 /** Packs an archive in this thread, uncompressed blocks being compressed at the lowest level. */
 export async function packHere(
   t: TestContext,
   planned: PlannedMember[],
-  { between, maxBytes }: PackHere = {},
+  { between, maxBytes, recipients, format = 'gzip' }: PackHere = {},
 ): Promise<ArchiveHere> {
   const folder = tempFolder(t);
   const paths = { archivePath: path.join(folder, 'a.tar.gz'), manifestPath: path.join(folder, 'm.gz') };
   const packer: Packer = await Packer.open(
-    { ...paths, level: 1, inFlight: 4, maxBytes: maxBytes ?? null, manifestHeader: header },
+    {
+      ...paths,
+      level: 1,
+      inFlight: 4,
+      maxBytes: maxBytes ?? null,
+      manifestHeader: header,
+      recipients,
+      format,
+    },
     () => {
       between?.(packer);
       return false;

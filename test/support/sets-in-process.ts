@@ -30,6 +30,7 @@ import type { Settings } from '../../config/settings/settings.js';
 import { loadSettings } from '../../config/settings/load-settings.js';
 import type { Selection } from '../../entry/selection.js';
 import { lockDrive } from '../../tape/drives/drive-lock.js';
+import { identitiesHere } from '../../operations/encryption/identities.js';
 import { openDrive } from '../../tape/drives/open-drive.js';
 import { labelTape } from '../../operations/tapes/label-tape.js';
 import { importTape } from '../../operations/rebuild/import-tape.js';
@@ -86,7 +87,8 @@ export async function setsInProcess(
     const fresh = await openCatalog(file, settings.TAPEFLOW_DATA_DIR);
     t.after(() => fresh.destroy());
     const scratch = path.join(root, 'scratch.part');
-    const quiet = { say: () => undefined, onArchive: () => undefined };
+    const identities = () => identitiesHere(deps.settings);
+    const quiet = { say: () => undefined, onArchive: () => undefined, identities };
     const readAgain = (own = adopt) =>
       importTape({ drive, lock, catalog: fresh, scratch, adopt: own, ...quiet });
     const reading = await readAgain();
@@ -131,7 +133,9 @@ function stepsOn(deps: DriveDeps, around: Around) {
     excludes: string[] = [],
     more: Partial<Settings> = {},
   ): Promise<string> {
-    const wanted = { excludes, pool: 'default', drive: 'lto1', mode, direct: false };
+    const { ENCRYPT, AGE_RECIPIENTS: recipients } = { ...settings, ...more };
+    const encrypted = ENCRYPT ? { recipients } : {};
+    const wanted = { excludes, pool: 'default', drive: 'lto1', mode, direct: false, ...encrypted };
     const options = snapshotOptions({ ...settings, ...more });
     const { set } = await openSet(catalog, { ...wanted, sources: [source], options }, { fresh: false });
     await attempt(() => scanSources(deps, set.id));

@@ -5,6 +5,7 @@ import type { FileRow } from '../../../catalog/rows.js';
 import { listedFiles, type ListKind } from '../../../catalog/files/listed-files.js';
 import type { Catalog } from '../../../catalog/open-catalog.js';
 import { childrenOf, filesBelow } from '../../../catalog/files/search.js';
+import { recipientsOf, recipientsShown } from '../../../catalog/sets/recipients.js';
 import { setWithFiles } from '../../../catalog/sets/sets.js';
 import { TapeflowFailure } from '../../../config/failures.js';
 import { jsonPath, memberNamesOf, displayPath } from '../../print/names.js';
@@ -41,6 +42,9 @@ async function ls(session: Session, setId: string, given: string | undefined, fl
     if (flags.flagged === true) await printListed(session, catalog, setId, 'flagged', path);
     return;
   }
+  const recipients = recipientsOf(set);
+  if (recipients !== undefined && path === undefined)
+    session.say(`Set ${setId} is encrypted to ${recipientsShown(recipients)}: an identity restores it.`);
   const print = new RowPrinter(session, catalog);
   let found = 0;
   for await (const page of pagesOf(catalog, setId, path, flags.recursive === true)) {

@@ -19,6 +19,7 @@ import { displayName, fromBytes } from '../../../entry/byte-string.js';
 import type { Selection } from '../../../entry/selection.js';
 import { collidingNames, type Refused } from '../../../operations/retrievals/colliding-names.js';
 import { isOneFileSystem, lackOfRoom, roomNeeded } from '../../../operations/retrievals/restore-room.js';
+import { identityPath, requireOpenable } from '../../encryption.js';
 import { runRetrieval } from '../../follow/follow-retrieval.js';
 import { displayPath } from '../../print/names.js';
 import { printPreview } from '../../print/restore-preview.js';
@@ -37,6 +38,7 @@ interface RestoreFlags extends SelectionFlags, TargetFlags, OwnerFlags {
   before?: string;
   roomCheck: boolean;
   salvage?: true;
+  identity?: string;
 }
 
 const overwriteModes = ['never', 'if-newer', 'always'];
@@ -65,6 +67,10 @@ export function addRestore(program: Command): void {
       'never',
     )
     .option('--salvage', 'restore what can be read of damaged files too, with zeros for the rest')
+    .option(
+      '--identity <file>',
+      'file of identities that opens an encrypted set, on the host of the target (default: AGE_IDENTITY_FILE)',
+    )
     .option('--no-room-check', 'begin however little room the target says it has')
     .option('--dry-run', 'say what would come back, how much, and from which tapes; restore nothing');
   addOwnerOptions(command)
@@ -119,6 +125,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
     // The other host resolves it, looks at what is there, and says what is wrong with it.
     ...(isHere ? {} : { target_asked: target, unchecked: Number(!flags.roomCheck) }),
     overwrite: flags.overwrite,
+    identity_file: isHere ? identityPath(flags.identity) : (flags.identity ?? null),
     salvage: Number(flags.salvage === true),
     selection: JSON.stringify(asked.selection),
     owners: owners === null ? null : JSON.stringify(owners),
@@ -133,6 +140,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
     return;
   }
   const plan = await planNew(catalog, wanted, asked, await tapesInDrives(session, names));
+  if (isHere && !isDry) await requireOpenable(session, catalog, plan.archives, wanted.identity_file ?? null);
   const isFresh = wanted.fresh === 1 && isOneFileSystem(target, sources);
   const lack =
     flags.roomCheck && isHere

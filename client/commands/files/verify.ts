@@ -4,6 +4,7 @@ import { planRepair } from '../../../catalog/retrievals/plan/plan-copies.js';
 import { subjectName, subjectOf } from '../../../catalog/retrievals/retrieval-subject.js';
 import {
   insertRetrieval,
+  pendingArchives,
   retrievalNamed,
   unfinishedRetrievalLike,
   type NewRetrieval,
@@ -12,6 +13,7 @@ import { tapeByUuid } from '../../../catalog/tapes/tapes.js';
 import { usageFailure } from '../../../config/failures.js';
 import { copyDrives, drivesToRead } from '../../../config/settings/drives.js';
 import type { Settings } from '../../../config/settings/settings.js';
+import { identityPath, sayIfClosed } from '../../encryption.js';
 import { tapesInDrives } from '../../follow/drive-inspection.js';
 import { exitCodes } from '../../exit-codes.js';
 import { runRetrieval } from '../../follow/follow-retrieval.js';
@@ -33,6 +35,11 @@ export function addVerify(program: Command): void {
 export function verifyArguments(command: Command): Command {
   return latestOption(command.argument('[set-or-tape]', 'a set, or a tape by its name'))
     .option('--sample <percent>', 'only this percentage of the archives, chosen at random', '100')
+    .option(
+      '--identity <file>',
+      'file of identities for an encrypted set, of which else each archive is compared as a whole ' +
+        '(default: AGE_IDENTITY_FILE)',
+    )
     .option('--drive <drive>', 'read with this drive only (default: with any that has the tape)')
     .option(
       '--repair',
@@ -49,6 +56,7 @@ export interface VerifyFlags {
   latest: string[];
   sample: string;
   drive?: string;
+  identity?: string;
   repair?: true;
   toDrive?: string;
 }
@@ -66,7 +74,8 @@ export function plannedVerify(
       'It is a part in percent, such as 5.',
     );
   const { drive, any_drive } = drivesToRead(settings, flags.drive);
-  return { kind: 'verify', drive, any_drive, percent };
+  const identity = identityPath(flags.identity);
+  return { kind: 'verify', drive, any_drive, percent, ...(identity === null ? {} : { identity }) };
 }
 
 async function verify(session: Session, subject: string, flags: VerifyFlags): Promise<void> {
@@ -115,7 +124,12 @@ async function verify(session: Session, subject: string, flags: VerifyFlags): Pr
 /** Reads back and compares; returns the id of the verify. */
 async function readBack(session: Session, subject: string, flags: VerifyFlags): Promise<string> {
   const wanted = plannedVerify(await session.allDrives(), flags);
-  const opened = await openVerify(await session.catalog(), subject, wanted);
+  const catalog = await session.catalog();
+  const opened = await openVerify(catalog, subject, wanted);
+  const archives = (await pendingArchives(catalog, opened.row.id, 1_000_000)).map((row) => {
+    return { setId: row.set_id, group: row.group_no };
+  });
+  await sayIfClosed(session, catalog, archives, opened.row.identity_file);
   await runRetrieval(session, opened.row, opened);
   return opened.row.id;
 }

@@ -17,6 +17,7 @@ import { TapeflowFailure, usageFailure } from '../../../config/failures.js';
 import { requireSources } from '../../../source/require-sources.js';
 import { resolveTaken } from '../../../source/taken/resolve-taken.js';
 import { sourceHost } from '../../source-host.js';
+import { tryEncryption } from '../../encryption.js';
 import { backupArguments, type BackupFlags } from '../set/backup-arguments.js';
 import { plannedBackup } from '../set/plan-backup.js';
 import { copyArguments, plannedCopy, type CopyFlags } from '../tape/tape-copy.js';
@@ -49,7 +50,9 @@ export async function parseScheduled(
         'Leave --set, --new and --detach out.',
       );
     }
-    const { paths, elsewhere, request, ...planned } = plannedBackup(settings, given, flags);
+    const { paths, elsewhere, request, recipients, ...work } = plannedBackup(settings, given, flags);
+    await tryEncryption(session, recipients, flags.identity);
+    const planned = recipients === undefined ? work : { ...work, encrypt: true };
     const { sources, excludes, taken } = resolveTaken(request, paths, elsewhere !== undefined);
     const host = await sourceHost(session, elsewhere);
     if (elsewhere === undefined) await requireSources(settings, sources, excludes, undefined, taken);

@@ -3,6 +3,7 @@ import { checkCatalog } from '../../checks/catalog-check.js';
 import { checkCompression } from '../../checks/compression-check.js';
 import { checkDataDisks, checkStaging, type Check, type Level } from '../../checks/disk-checks.js';
 import { checkDrive } from '../../checks/drive-check.js';
+import { checkEncryption } from '../../checks/encryption-check.js';
 import { checkHosts } from '../../checks/host-checks.js';
 import { checkNode } from '../../checks/node-check.js';
 import { checkChannels } from '../../checks/notify-checks.js';
@@ -69,6 +70,7 @@ async function checkAll(session: Session): Promise<Check[]> {
   checks.push(...(await checkStaging(settings)), ...(await checkDataDisks(settings)));
   checks.push(...checkRights(settings));
   const catalogWorks = checks[1]?.level !== 'trouble';
+  checks.push(...(await checkEncryption(session, catalogWorks)));
   checks.push(...(await checkProofs(session, catalogWorks)));
   // Those of other hosts are told with their hosts.
   const { drives } = catalogWorks ? await session.allDrives() : settings;

@@ -20,6 +20,8 @@ export interface BackupFlags extends ChosenOptions {
   dryRun?: boolean;
   mode: string;
   direct?: boolean;
+  encrypt?: boolean;
+  identity?: string;
   detach?: boolean;
   new?: boolean;
   allowShrunk?: boolean;
@@ -86,6 +88,8 @@ export function backupArguments(command: Command): Command {
     .option('--ignore-inode', 'the same for a file with another inode number')
     .option('--allow-shrunk', 'go on although a source is empty, or has less than a tenth of what it had')
     .option('--verify', 'at the end, read every copy back from its tape and compare it')
+    .option('--encrypt', 'encrypt archives and manifests to the recipients of AGE_RECIPIENTS')
+    .option('--identity <file>', 'with --encrypt: first try that the identities in this file open the set')
     .option('--direct', 'compress directly to tape, without staging')
     .option('--detach', 'start it, leave server and workers running, and return at once')
     .option('--new', 'start another set, even if the same one is unfinished');

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { requireZstdSupport } from '../../../operations/sets/zstd-support.js';
 import { missingNativeNote } from '../../../archive/blocks/native-codec.js';
 import { type OpenedSet, openSet } from '../../../catalog/sets/open-set.js';
+import { recipientsOf, recipientsShown } from '../../../catalog/sets/recipients.js';
 import { rememberSeenSets } from '../../../catalog/sets/set-id.js';
 import { setFoldersInDrives } from '../../../tape/files/set-folders.js';
 import type { SetRow } from '../../../catalog/rows.js';
@@ -13,6 +14,7 @@ import { resolveTaken } from '../../../source/taken/resolve-taken.js';
 import { strayExcludes } from '../../../source/taken/resolve-excludes.js';
 import { snapshotOptions } from '../../../operations/sets/set-options.js';
 import { usesOwnServer } from '../../../workers/server/own-server.js';
+import { tryEncryption } from '../../encryption.js';
 import { followSet } from '../../follow/follow-set.js';
 import { modeText } from '../../print/set-summary.js';
 import { inReadOnlySession, inSession, type Session } from '../../session.js';
@@ -44,6 +46,7 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
   if (taken.list === undefined)
     for (const rule of strayExcludes(taken.excludes, taken.sources))
       session.say(`The exclude ${givenText(rule)} leads into no source, so that it takes nothing.`);
+  await tryEncryption(session, planned.recipients, flags.identity);
   if (flags.dryRun === true) return dryRun(session, { ...planned, host }, taken);
   const away = await awayNote(session, host);
   if (away !== undefined) session.say(away);
@@ -94,6 +97,8 @@ function sayOpened(session: Session, { set, attached, note, others }: OpenedSet,
         `${other.differs.join(', and ')}. So set ${id} is begun; each waits for the drive while the other has it.`,
     );
   if (note !== undefined) session.say(note);
+  if (set.recipients !== null)
+    session.say(`Set ${id} is encrypted to ${recipientsShown(recipientsOf(set) ?? [])}.`);
   if (base !== null) {
     session.say(`Set ${id} is ${modeText(mode, base)}: what is unchanged is not stored again.`);
   } else if (asked !== 'full') {

@@ -1,5 +1,6 @@
 import type { Catalog } from '../../../catalog/open-catalog.js';
 import { placesText } from '../../../catalog/sets/copy-places.js';
+import { recipientsText } from '../../../catalog/sets/recipients.js';
 import { takenText } from '../../../catalog/sets/taken-options.js';
 import { baseFor } from '../../../catalog/sets/set-base.js';
 import { excludedCounts } from '../../../catalog/sets/set-summary.js';
@@ -31,7 +32,15 @@ const skippedShown = 20;
 
 type Planned = Pick<
   PlannedBackup,
-  'pool' | 'drive' | 'places' | 'direct' | 'mode' | 'ignoreCtime' | 'ignoreInode' | 'allowShrunk'
+  | 'pool'
+  | 'drive'
+  | 'places'
+  | 'direct'
+  | 'mode'
+  | 'ignoreCtime'
+  | 'ignoreInode'
+  | 'allowShrunk'
+  | 'recipients'
 > & { host: string | null };
 
 /**
@@ -46,7 +55,7 @@ export async function dryRun(session: Session, planned: Planned, asked: Taken): 
   const base = await baseFor(
     catalog,
     planned.mode,
-    { sources: JSON.stringify(sources), host: planned.host },
+    { sources: JSON.stringify(sources), host: planned.host, recipients: recipientsText(planned.recipients) },
     pools,
   );
   const tally = newTally(excludes.length, taken);

@@ -25,6 +25,8 @@ export interface PlannedBackup extends ChosenOptions {
   places: CopyPlace[] | undefined;
   mode: string;
   direct: boolean;
+  /** The recipients that it is encrypted to; not given: it is not. */
+  recipients?: string[];
   allowShrunk?: boolean;
 }
 
@@ -68,11 +70,28 @@ export function plannedBackup(
     places: further.length > 0 ? [first, ...further] : undefined,
     mode: flags.mode,
     direct,
+    ...plannedRecipients(settings, flags),
     ...(flags.ignoreCtime === true ? { ignoreCtime: true } : {}),
     ...(flags.ignoreInode === true ? { ignoreInode: true } : {}),
     ...(flags.verify === true ? { verify: true } : {}),
     ...(flags.allowShrunk === true ? { allowShrunk: true } : {}),
   };
+}
+
+/** Whom the set is encrypted to, if it is. */
+function plannedRecipients(
+  { ENCRYPT, AGE_RECIPIENTS: recipients }: Settings,
+  { encrypt = ENCRYPT, identity }: BackupFlags,
+): { recipients?: string[] } {
+  if (!encrypt && identity !== undefined)
+    throw usageFailure('NoEncrypt', '--identity tries what --encrypt encrypts.', 'Give both, or none.');
+  if (!encrypt) return {};
+  if (recipients !== undefined) return { recipients };
+  throw usageFailure(
+    'NoRecipients',
+    '--encrypt encrypts to the recipients of AGE_RECIPIENTS, which is not set.',
+    '`age-keygen -o KEYFILE` makes an identity, and shows its recipient: docs/recovery.md says how to keep it.',
+  );
 }
 
 /** What goes directly to tape is compressed by the drive's own worker, which reads the sources. */

@@ -40,6 +40,7 @@ async function printSets(session: Session): Promise<void> {
         unchanged: summary.unchanged,
         lostGroups: summary.lostGroups,
         ...(summary.host === null ? {} : { host: summary.host }),
+        ...(summary.recipients === undefined ? {} : { recipients: summary.recipients }),
         sources: summary.sources,
         created: new Date(set.created_at).toISOString(),
         reason: summary.reason,
@@ -53,7 +54,7 @@ async function printSets(session: Session): Promise<void> {
     rows.push([
       set.id,
       stateText(set, summary),
-      set.mode,
+      set.recipients === null ? set.mode : `${set.mode}, encrypted`,
       set.base_id ?? '',
       formatTime(set.created_at),
       summary.archives,

@@ -15,6 +15,8 @@ import { formatCount, formatNumber } from '../../../config/counts.js';
 import { exitCodes } from '../../exit-codes.js';
 import { runInDrive } from '../../run-in-drive.js';
 import { inSession, type Session } from '../../session.js';
+import { identityPath } from '../../encryption.js';
+import { identitiesHere } from '../../../operations/encryption/identities.js';
 import { tapeObject } from './named-tape.js';
 
 /** `tape catalog`: imports the contents of a tape into the catalog. */
@@ -25,6 +27,7 @@ export function addTapeCatalog(tape: Command): void {
       'import the tape in a drive into the catalog: after it was lost, or from another installation',
     )
     .option('--drive <drive>', 'the drive', 'lto1')
+    .option('--identity <file>', 'file of identities for encrypted sets (default: AGE_IDENTITY_FILE)')
     .option('--adopt', 'adopt a tape of another installation that is gone, so that it can be written to')
     .action((flags: CatalogFlags, command: Command) =>
       inSession(command, (session) => catalogTape(session, flags)),
@@ -34,6 +37,7 @@ export function addTapeCatalog(tape: Command): void {
 interface CatalogFlags {
   drive: string;
   adopt?: true;
+  identity?: string;
 }
 
 async function catalogTape(session: Session, flags: CatalogFlags): Promise<void> {
@@ -41,17 +45,19 @@ async function catalogTape(session: Session, flags: CatalogFlags): Promise<void>
   const driveSettings = driveNamed(await session.allDrives(), flags.drive);
   const catalog = await session.catalog();
   const adopt = flags.adopt === true;
+  const identity = identityPath(flags.identity);
   try {
     const reading = await runInDrive<TapeImport | WorkerTapeImport>(session, driveSettings.name, {
       role: 'tape catalog',
       here: (drive, lock) =>
         importTape({
           ...{ drive, lock, catalog, adopt, scratch: scratchFile(settings, driveSettings) },
+          identities: () => identitiesHere(settings, identity),
           say: (sentence) => session.say(sentence),
           onArchive: (report) => printArchive(session, report),
         }),
       workflow: 'readLoadedTape',
-      args: [{ adopt }],
+      args: [identity === null ? { adopt } : { adopt, identity }],
       summary: `read the tape in drive ${driveSettings.name} into the catalog`,
       refused: 'TapeNotRead',
     });

@@ -1,0 +1,98 @@
+import { accessSync, constants } from 'node:fs';
+import { readIdentities } from '../archive/age/identity-file.js';
+import { encryptedArchives } from '../catalog/groups/encrypted-archives.js';
+import type { Catalog } from '../catalog/open-catalog.js';
+import { formatCount } from '../config/counts.js';
+import { systemErrorCode, TapeflowFailure, usageFailure } from '../config/failures.js';
+import {
+  identityAdvice,
+  isOpenedBy,
+  opensWhatIsFor,
+  requireRecipients,
+} from '../operations/encryption/identities.js';
+import { userPath, type Session } from './session.js';
+
+/**
+ * Before a set is encrypted: its recipients are valid, and the identities that are given open what is encrypted to
+ * them. Those of `AGE_IDENTITY_FILE` are tried, too, where they are here; it is only said when they do not.
+ */
+export async function tryEncryption(
+  session: Session,
+  recipients: readonly string[] | undefined,
+  given: string | undefined,
+): Promise<void> {
+  if (recipients === undefined) return;
+  await requireRecipients(recipients);
+  const { AGE_IDENTITY_FILE: own } = session.settings;
+  const file = given === undefined ? own : userPath(given);
+  if (file === undefined || (given === undefined && !isReadable(file))) return;
+  const identities = await readIdentities(file);
+  if (await opensWhatIsFor(recipients, identities)) {
+    if (given !== undefined) session.say(`The identity of ${file} opens what is encrypted for this set.`);
+    return;
+  }
+  const sentence = `The identity of ${file} does not open what is encrypted to AGE_RECIPIENTS.`;
+  if (given !== undefined) throw usageFailure('WrongIdentity', sentence, 'Nothing was backed up.');
+  session.say(sentence);
+}
+
+/** The path of a file of identities as a retrieval keeps it; null: none was given. */
+export function identityPath(given: string | undefined): string | null {
+  return given === undefined ? null : userPath(given);
+}
+
+/**
+ * Throws when what a restore wants is encrypted and no identity here opens it, before any tape is asked for: what each
+ * archive begins with is in the catalog.
+ */
+export async function requireOpenable(
+  session: Session,
+  catalog: Catalog,
+  archives: readonly { setId: string; group: number }[],
+  identityFile: string | null,
+): Promise<void> {
+  const encrypted = await encryptedArchives(catalog, archives);
+  const [first] = encrypted;
+  if (first === undefined) return;
+  const file = identityFile ?? session.settings.AGE_IDENTITY_FILE;
+  if (file === undefined)
+    throw new TapeflowFailure('NoIdentity', `Set ${first.setId} is encrypted, and no identity is given.`, {
+      advice: identityAdvice,
+    });
+  // The workers may be allowed to read what this user is not.
+  if (!isReadable(file)) return;
+  const identities = await readIdentities(file);
+  for (const { setId, name, header } of encrypted)
+    if (header !== null && !(await isOpenedBy(Buffer.from(header, 'base64'), identities)))
+      throw new TapeflowFailure(
+        'NoIdentity',
+        `The identity of ${file} does not open ${name} of set ${setId}: it is encrypted to other keys.`,
+        { advice: 'Without the identity of one of its recipients nothing of it can be read.' },
+      );
+}
+
+/** Says what a verify without an identity cannot tell. */
+export async function sayIfClosed(
+  session: Session,
+  catalog: Catalog,
+  archives: readonly { setId: string; group: number }[],
+  identityFile: string | null,
+): Promise<void> {
+  if ((identityFile ?? session.settings.AGE_IDENTITY_FILE) !== undefined) return;
+  const encrypted = await encryptedArchives(catalog, archives);
+  if (encrypted.length === 0) return;
+  session.say(
+    `${formatCount(encrypted.length, 'archive is', 'archives are')} encrypted, and no identity is given: the ` +
+      'SHA-256 of the whole archive is compared, which needs none; which files damage hits is not told then.',
+  );
+}
+
+/** False for a file that this user may not read; a missing one is told by whoever opens it. */
+function isReadable(file: string): boolean {
+  try {
+    accessSync(file, constants.R_OK);
+    return true;
+  } catch (error) {
+    return systemErrorCode(error) === 'ENOENT';
+  }
+}
