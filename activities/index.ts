@@ -26,7 +26,9 @@ import { openScheduledReading, settleReading } from './schedule/open-scheduled-r
 import { earlierSets, openScheduledSet, settleSets } from './schedule/open-scheduled-set.js';
 import { promoteArchive } from './set/promote-archive.js';
 import { releaseArchives } from './set/release-archives.js';
+import { closeHook, openHook } from './set/set-hook.js';
 import { scanSources } from './set/scan-sources.js';
+import type { HookTime } from '../operations/hooks/set-hook.js';
 import type { ScheduleCall } from '../operations/sets/scheduled-work.js';
 import { parkFailedGroup, recordState, retryParkedGroups } from './set/set-state.js';
 import { endVerify } from './set/end-verify.js';
@@ -72,6 +74,8 @@ export function archiveActivities(deps: Deps) {
 export function sourceActivities(deps: Deps) {
   return {
     scanSources: (setId: string) => scanSources(deps, setId),
+    openHook: (setId: string) => openHook(deps, setId),
+    closeHook: (setId: string, time: HookTime) => closeHook(deps, setId, time),
     promoteArchive: (ref: GroupRef) => promoteArchive(deps, ref),
     earlierSets: (call: ScheduleCall) => earlierSets(deps, call),
     openScheduledSet: (call: ScheduleCall, madeBy: string) => openScheduledSet(deps, call, madeBy),

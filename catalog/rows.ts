@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely';
 import type { FilesTable } from './schema/file-tables.js';
 import type { ArchivesTable, GroupsTable } from './schema/group-tables.js';
+import type { HookRunsTable } from './schema/hook-tables.js';
 import type { HostDrivesTable, HostsTable } from './schema/host-tables.js';
 import type { OutboxTable } from './schema/notice-tables.js';
 import type { RetrievalArchivesTable, RetrievalsTable } from './schema/retrieval-tables.js';
@@ -19,6 +20,7 @@ export type RetrievalRow = Selectable<RetrievalsTable>;
 export type RetrievalArchiveRow = Selectable<RetrievalArchivesTable>;
 export type ScheduleRow = Selectable<SchedulesTable>;
 export type RefusalRow = Selectable<RefusalsTable>;
+export type HookRunRow = Selectable<HookRunsTable>;
 export type OutboxRow = Selectable<OutboxTable>;
 export type HostRow = Selectable<HostsTable>;
 export type HostDriveRow = Selectable<HostDrivesTable>;

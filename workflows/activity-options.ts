@@ -80,6 +80,26 @@ export function activityOptions(
       retry: { initialInterval: retry.initialInterval, maximumInterval: 60_000 },
       ...waitsForItsEnd,
     },
+    /**
+     * What is run there before the sources are read, and after. It has a limit of its own. A cancellation waits until
+     * its processes have ended.
+     */
+    hook: {
+      taskQueue: queues.host(host),
+      startToCloseTimeout: '30 days',
+      heartbeatTimeout,
+      retry: { initialInterval: retry.initialInterval, maximumInterval: 60_000 },
+      ...waitsForItsEnd,
+    },
+    /** The same for a set that was cancelled or has failed, whose end must not wait for a host that is away. */
+    hookSoon: {
+      taskQueue: queues.host(host),
+      scheduleToStartTimeout: '1 minute',
+      startToCloseTimeout: '30 days',
+      heartbeatTimeout,
+      retry: { initialInterval: retry.initialInterval, maximumInterval: 60_000 },
+      ...waitsForItsEnd,
+    },
     /** Stage 1. May wait for room in staging for days: a wait is not a failure, and heartbeats continue. */
     compress: {
       taskQueue: queues.compress(host),

@@ -15,6 +15,8 @@ export interface BackupSetInput {
   options: SetOptions;
   /** Groups up to this number are done or parked; passed on when the workflow continues as new. */
   cursor: number;
+  /** Given if the set has a hook, whose commands its host knows. */
+  hook?: true;
   /** True once every source was walked. */
   scanned: boolean;
   /** Retry parked groups first. */

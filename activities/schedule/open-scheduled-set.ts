@@ -37,6 +37,8 @@ export interface ScheduledSet {
   scanned: boolean;
   paused: boolean;
   options: SetOptions;
+  /** Given if the set has a hook. */
+  hook?: true;
 }
 
 /** State of a set when a schedule run stops following it. */
@@ -58,7 +60,7 @@ const lookEveryMs = 1000;
 
 /** The set that a schedule asks for now: what of its sources is taken is read anew. */
 function wantedBy({ settings }: Deps, backup: ScheduledBackup): NewSet {
-  const { host, drive, pool, places, mode, direct, allowShrunk, encrypt } = backup;
+  const { host, drive, pool, places, mode, direct, allowShrunk, encrypt, hook } = backup;
   return {
     host,
     ...takenBy(backup),
@@ -69,6 +71,7 @@ function wantedBy({ settings }: Deps, backup: ScheduledBackup): NewSet {
     direct,
     ...(encrypt === true || settings.ENCRYPT ? { recipients: recipientsIn(settings) } : {}),
     allowShrunk,
+    hook,
     options: snapshotOptions(settings, backup),
   };
 }
@@ -117,6 +120,7 @@ function scheduledSet(set: SetRow): ScheduledSet {
     scanned: set.scanned === 1,
     paused: set.state === 'paused',
     options: setOptions(set),
+    ...(set.hook === null ? {} : { hook: true }),
   };
 }
 

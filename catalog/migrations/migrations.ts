@@ -2,6 +2,7 @@ import type { Migration } from 'kysely';
 import { fileAttributes, fileNames, filesByInode, filesByName, storedSizes } from './file-changes.js';
 import { encryption } from './encryption-changes.js';
 import { first } from './first-tables.js';
+import { hooks } from './hook-changes.js';
 import { hosts } from './host-changes.js';
 import { foldedSets, layers, rebuiltLayers } from './layer-changes.js';
 import { notices } from './notice-changes.js';
@@ -68,4 +69,5 @@ export const migrations: Record<string, Migration> = {
   '0043_folded_sets': { up: foldedSets },
   '0044_notices': { up: notices },
   '0046_encryption': { up: encryption },
+  '0049_hooks': { up: hooks },
 };

@@ -63,6 +63,8 @@ export interface SetsTable {
   left_out: string;
   /** JSON of `TakenOptions`, if there are any. */
   taken: Generated<string | null>;
+  /** Name of the hook of its host; null: none. */
+  hook: Generated<string | null>;
   /** JSON of what the scan has counted so far, a `Tally` without `leftOut`; null: nothing. */
   tally: Generated<string | null>;
   /** 1: a source may hold much less than it did in earlier sets. */

@@ -10,6 +10,7 @@ import type {
   OffsetsTable,
 } from './file-tables.js';
 import type { ArchivesTable, EventsTable, GroupsTable } from './group-tables.js';
+import type { HookRunsTable } from './hook-tables.js';
 import type { HostDrivesTable, HostsTable } from './host-tables.js';
 import type { OutboxTable, ToldTable } from './notice-tables.js';
 import type {
@@ -59,6 +60,7 @@ export interface Tables {
   refusals: RefusalsTable;
   hosts: HostsTable;
   host_drives: HostDrivesTable;
+  hook_runs: HookRunsTable;
   outbox: OutboxTable;
   told: ToldTable;
 }

@@ -82,6 +82,7 @@ export async function openSet(
         left_out: '[]',
         taken: takenText(wanted.taken),
         allow_shrunk: wanted.allowShrunk === true ? 1 : 0,
+        hook: wanted.hook ?? null,
         created_at: now.getTime(),
       })
       .returningAll()

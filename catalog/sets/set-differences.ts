@@ -29,6 +29,8 @@ export interface NewSet {
   recipients?: readonly string[] | undefined;
   /** A source may hold much less than it did in earlier sets. */
   allowShrunk?: boolean | undefined;
+  /** Name of the hook of the host that has the sources. */
+  hook?: string | undefined;
   /** The settings that it runs with; of these, only its `ChosenOptions` make it another set. */
   options: unknown;
   /** The schedule run that asks for it; it gets one set, however often it asks. */
@@ -59,6 +61,8 @@ export function differencesFrom(set: SetRow, wanted: NewSet): string[] {
           ? 'it is encrypted'
           : 'it is encrypted to other recipients',
     );
+  if (set.hook !== (wanted.hook ?? null))
+    found.push(set.hook === null ? 'it runs no hook' : `it runs the hook ${set.hook}`);
   const [ignores, ignored] = [ignoredSigns(JSON.parse(set.options)), ignoredSigns(wanted.options)];
   if (ignores.ignoreCtime !== ignored.ignoreCtime)
     found.push(`it was begun ${ignores.ignoreCtime ? 'with' : 'without'} --ignore-ctime`);

@@ -43,6 +43,8 @@ const lists: Record<string, List> = {
     (await listHosts(catalog)).map(({ name, machine }) => ({ word: name, description: machine })),
   channel: ({ settings }) =>
     Promise.resolve(settings.channels.map(({ name, kind }) => ({ word: name, description: kind }))),
+  hook: ({ settings }) =>
+    Promise.resolve(Object.keys(settings.hooks).map((word) => ({ word, description: '' }))),
   source: sources,
 };
 

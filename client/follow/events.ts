@@ -79,6 +79,11 @@ function eventText(event: RecordedEvent): string | undefined {
   const { stage, detail, group_no: group } = event;
   const bytes = event.bytes === null ? '' : formatBytes(event.bytes);
   const took = event.ms === null ? '' : ` in ${formatSeconds(event.ms / 1000)}`;
+  if (group === null && stage.startsWith('hook_')) {
+    const [, phase = '', state = ''] = stage.split('_');
+    const ended = state === 'failed' ? 'FAILED' : `done${took}`;
+    return `hook ${phase}: ${ended} (${detail ?? ''})`;
+  }
   if (group === null) {
     return `is ${stage.replaceAll('_', ' ')}${detail === null ? '' : `: ${detail}`}`;
   }

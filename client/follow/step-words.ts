@@ -3,6 +3,8 @@ import type { PendingStep } from './pending-steps.js';
 /** Activity names in words; the Temporal UI and `--json` show the name itself, as for activities not listed here. */
 const stepWords: Record<string, string> = {
   scanSources: 'scanning',
+  openHook: 'before the sources are read',
+  closeHook: 'after the sources were read',
   compressGroup: 'compressing',
   waitForRoom: 'waiting for room in staging',
   promoteArchive: 'moving to final',

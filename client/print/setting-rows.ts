@@ -14,8 +14,8 @@ import { formatBytes } from '../../config/sizes.js';
 export function settingRows(settings: Settings): [string, string, string][] {
   const rows: [string, string, string][] = [];
   const values = settings as unknown as Record<string, unknown>;
-  for (const name of Object.keys(settings.origins) as (SettingName | 'drives' | 'pools' | 'notify')[]) {
-    if (name === 'drives' || name === 'pools' || name === 'notify') continue;
+  for (const name of Object.keys(settings.origins) as (SettingName | 'drives' | 'pools' | 'notify' | 'hooks')[]) {
+    if (name === 'drives' || name === 'pools' || name === 'notify' || name === 'hooks') continue;
     if (name === 'POOL_RETENTION' || name === 'POOL_KEEP') {
       rows.push([name, keepingText(name, settings), settings.origins[name]]);
       continue;
@@ -48,6 +48,12 @@ export function settingRows(settings: Settings): [string, string, string][] {
       `channel ${name}`,
       `${kind}${events === undefined ? '' : `: ${events.join(', ')}`}`,
       settings.origins['notify'],
+    ]);
+  for (const [name, { before, after }] of Object.entries(settings.hooks))
+    rows.push([
+      `hook ${name}`,
+      [before, after].flatMap((command) => (command === undefined ? [] : [command.join(' ')])).join('; '),
+      settings.origins['hooks'],
     ]);
   return rows;
 }

@@ -13,6 +13,7 @@ export const notifyEvents = [
   'schedule_missed',
   'no_success',
   'single_copy',
+  'hook_failed',
 ] as const;
 
 /** One of `notifyEvents`. */

@@ -32,7 +32,7 @@ type Complaint = (name: SettingName, problem: string) => Error;
 /** Fills in the defaults that depend on other settings; throws a usage failure for what does not go together. */
 export function complete(
   values: SettingValues,
-  { drives = {}, pools = {}, notify = [] }: ConfigLists,
+  { drives = {}, pools = {}, notify = [], hooks = {} }: ConfigLists,
   from: { homeDir: string; origins: Record<string, string>; env: NodeJS.ProcessEnv },
 ): Settings {
   const { homeDir, origins, env } = from;
@@ -72,6 +72,7 @@ export function complete(
     ),
     retentions: allRetentions(values, pools, origins),
     channels: notify,
+    hooks,
     homeDir,
     origins,
   };

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { usageFailure } from '../failures.js';
 import { channelsSchema, keysOfChannel } from './channels.js';
+import { hookSchema } from './hooks.js';
 import { didYouMean } from './setting-names.js';
 import { firstProblem, wrongSetting } from './setting-problems.js';
 import { driveKind, driveOrPoolName, keepCounts, retention, text } from './setting-types.js';
@@ -21,6 +22,7 @@ const namedSchema = z.object({
   drives: z.record(driveOrPoolName, driveSchema).optional(),
   pools: z.record(driveOrPoolName, poolSchema).optional(),
   notify: channelsSchema.optional(),
+  hooks: z.record(driveOrPoolName, hookSchema).optional(),
 });
 
 /** What the configuration file has besides settings. */
@@ -41,7 +43,7 @@ export function checkedLists(file: Record<string, unknown>, fileName: string): C
   const { name, problem, unknown, known } = firstProblem(parsed.error, file, ([place, which]) =>
     place === 'notify'
       ? keysOfChannel((file['notify'] as unknown[])[Number(which)])
-      : Object.keys((place === 'drives' ? driveSchema : poolSchema).shape),
+      : Object.keys({ drives: driveSchema, hooks: hookSchema }[String(place)]?.shape ?? poolSchema.shape),
   );
   if (!unknown) throw wrongSetting(name, fileName, problem);
   throw usageFailure(

@@ -26,7 +26,7 @@ export function loadSettings(env: NodeJS.ProcessEnv, homeDir: string): Settings 
     throw wrongSetting(name, origins[name] ?? 'default', problem);
   }
   const lists = checkedLists(file, fileName);
-  for (const list of ['drives', 'pools', 'notify'] as const)
+  for (const list of ['drives', 'pools', 'notify', 'hooks'] as const)
     origins[list] = lists[list] === undefined ? 'default' : fileName;
   return complete(parsed.data, lists, { homeDir, origins, env });
 }

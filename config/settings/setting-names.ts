@@ -12,12 +12,24 @@ const ownVariables = new Set([
   'TAPEFLOW_TEST_FILES',
   'TAPEFLOW_REQUIRE_FUSE',
   'TAPEFLOW_SOURCE_DIR',
+  // What a hook's command is told, which may be tapeflow itself.
+  'TAPEFLOW_HOOK',
+  'TAPEFLOW_HOOK_PHASE',
+  'TAPEFLOW_HOOK_SET',
+  'TAPEFLOW_HOOK_STATE',
   configFileVariable,
 ]);
 
 /** Throws a usage failure for a setting that does not exist, in the file or in the environment. */
 export function checkNames(env: NodeJS.ProcessEnv, file: Record<string, unknown>, fileName: string): void {
-  const known = new Set(['$schema', ...Object.keys(settingsSchema.shape), 'drives', 'pools', 'notify']);
+  const known = new Set([
+    '$schema',
+    ...Object.keys(settingsSchema.shape),
+    'drives',
+    'pools',
+    'notify',
+    'hooks',
+  ]);
   for (const name of Object.keys(file)) {
     if (!known.has(name)) {
       throw usageFailure(

@@ -1,5 +1,6 @@
 import type { SharedGroup } from '../shared-group.js';
 import type { ChannelSettings } from './channels.js';
+import type { HookSettings } from './hooks.js';
 import type { Retentions } from './retention.js';
 import type { DriveKind } from './setting-types.js';
 import type { SettingName, SettingValues } from './settings-schema.js';
@@ -31,8 +32,10 @@ export interface Settings extends Omit<SettingValues, 'TAPE_PATH'> {
   retentions: Retentions;
   /** Where people are told of what happens. */
   channels: ChannelSettings[];
+  /** What can be run before and after sets of this host's sources, by name. */
+  hooks: Record<string, HookSettings>;
   /** The folder that relative settings start from. */
   homeDir: string;
   /** Where each value comes from: `default`, `environment` or the path of the file. */
-  origins: Record<SettingName | 'drives' | 'pools' | 'notify', string>;
+  origins: Record<SettingName | 'drives' | 'pools' | 'notify' | 'hooks', string>;
 }

@@ -1,6 +1,6 @@
 import type { Catalog } from '../../catalog/open-catalog.js';
 import type { Fact } from './message.js';
-import { endFacts, waitFacts } from './run-facts.js';
+import { endFacts, hookFacts, waitFacts } from './run-facts.js';
 import { noSuccessFacts, scheduleFacts } from './schedule-facts.js';
 import { damageFacts, singleCopyFacts, tapeFacts } from './tape-facts.js';
 
@@ -18,6 +18,7 @@ export interface Look {
 export async function quickFacts(catalog: Catalog, { now, mayBeMissed }: Look): Promise<Fact[]> {
   return [
     ...(await endFacts(catalog, now)),
+    ...(await hookFacts(catalog, now)),
     ...(await waitFacts(catalog, now)),
     ...(await tapeFacts(catalog, now)),
     ...(await damageFacts(catalog)),

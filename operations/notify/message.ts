@@ -54,12 +54,13 @@ const titles: Record<NotifyEvent, [(subject: string) => string, string]> = {
   schedule_missed: [(subject) => `${subject} did not run`, 'did not run'],
   no_success: [(subject) => `No backup of ${subject} lately`, 'have no backup lately'],
   single_copy: [(subject) => `${subject} exists once only`, 'exist once only'],
+  hook_failed: [(subject) => `${subject} has failed`, 'have failed'],
 };
 
 const nouns: Record<NotifyEvent, string> = {
   ...{ failed: 'runs', completed_with_skips: 'sets', completed: 'sets', waiting: 'runs' },
   ...{ tape_full: 'tapes', tape_suspect: 'tapes', damage: 'tapes', schedule_missed: 'schedules' },
-  ...{ no_success: 'trees', single_copy: 'sets' },
+  ...{ no_success: 'trees', single_copy: 'sets', hook_failed: 'hooks' },
 };
 
 /** What a message is called that tells of these facts, all of one event. */

@@ -1,4 +1,5 @@
 import { hostAway } from '../../catalog/hosts/hosts.js';
+import { hooksFailedSince } from '../../catalog/hooks/hook-runs.js';
 import { readingsFailedSince, setsEndedSince } from '../../catalog/notices/ended.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { isRebuilt } from '../../catalog/rebuilt/rebuilt-sets.js';
@@ -61,6 +62,25 @@ function endOfSet({ id, state, host, sources, reason, finished_at: at }: SetRow)
         command: `tapeflow status ${id}`,
       };
   }
+}
+
+/** Commands of hooks that failed lately, though their sets went on. */
+export async function hookFacts(db: Catalog, now: number): Promise<Fact[]> {
+  return (await hooksFailedSince(db, now - newsMs)).map(
+    ({ set_id: id, round, phase, name, reason, ended_at: at }) => ({
+      ...{
+        event: 'hook_failed',
+        key: `hook ${id} ${round} ${phase} ${at}`,
+        subject: `Hook ${name} of set ${id}`,
+      },
+      what: `The ${phase} of the hook ${name} of set ${id} has failed: ${reason ?? 'no reason is known'}.`,
+      todo:
+        phase === 'after'
+          ? 'The set goes on all the same. Do by hand what it should have done, such as to release a snapshot.'
+          : 'The set has read its sources all the same. See whether they were as they should be.',
+      command: `tapeflow trace ${id}`,
+    }),
+  );
 }
 
 /** Changed free space of the same tape is no news; nor is how long something lasts. */

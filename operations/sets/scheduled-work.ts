@@ -27,6 +27,8 @@ export interface ScheduledBackup extends ChosenOptions {
   encrypt?: boolean | undefined;
   /** A source may hold much less than it did in earlier sets. */
   allowShrunk?: boolean | undefined;
+  /** Name of the hook of the host that has the sources. */
+  hook?: string | undefined;
 }
 
 /** What a schedule verifies, or copies to other tapes, each time. */

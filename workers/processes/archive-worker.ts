@@ -17,6 +17,7 @@ import type { Settings } from '../../config/settings/settings.js';
 import { queuesOf } from '../../workflows/queues.js';
 import { HostPresence } from './host-presence.js';
 import { beginMetrics } from '../metrics/worker-metrics.js';
+import { watchLeftHooks } from '../starts/left-hooks.js';
 import { Notifier } from '../starts/notifier.js';
 import { startReconciler } from '../starts/reconciler.js';
 import { refusalSinks, stepChecks } from './check-steps.js';
@@ -120,12 +121,14 @@ export async function runArchiveWorker(
       catalog,
       logger,
     });
+    const leftHooks = watchLeftHooks(deps, ownHost ?? null);
     try {
       await runWorkers([ordinary, sources, compress], logger).catch((error: unknown) => {
         requireIdle();
         throw error;
       });
     } finally {
+      await leftHooks.stop();
       await caretaker.stop();
     }
   } finally {

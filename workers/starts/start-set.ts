@@ -33,6 +33,7 @@ export async function startSet(
     pool: set.pool,
     drive: set.drive,
     ...(set.places === null ? {} : { places: placesOf(set) }),
+    ...(set.hook === null ? {} : { hook: true }),
     options: JSON.parse(set.options) as SetOptions,
     cursor: 0,
     scanned: set.scanned === 1,

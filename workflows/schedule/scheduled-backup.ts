@@ -57,7 +57,7 @@ export async function scheduledBackup({
 }
 
 async function start(name: string, set: ScheduledSet): Promise<void> {
-  const { setId, host, sources, pool, drive, places, scanned, paused, options } = set;
+  const { setId, host, sources, pool, drive, places, scanned, paused, options, hook } = set;
   await startDetached(backupSet, {
     workflowId: backupWorkflowId(setId, ownInstallation),
     args: [
@@ -65,6 +65,7 @@ async function start(name: string, set: ScheduledSet): Promise<void> {
         ...{ setId, pool, drive, options, cursor: 0, scanned, retry: false, paused },
         ...(host === undefined ? {} : { host }),
         ...(places === undefined ? {} : { places }),
+        ...(hook === undefined ? {} : { hook }),
       },
     ],
     staticSummary: summaryText(`schedule ${name} → pool ${pool}: ${sources.join(' ')}`),

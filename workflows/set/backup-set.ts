@@ -16,6 +16,7 @@ import { allStopped, newRun, noteAbandoned, track, type SetRun } from './set-run
 import { saveState, updateDetails, followStagingShortage, upsertPhase } from './set-phase.js';
 import { failureReason } from '../step-failures.js';
 import { writeGroups } from '../drive/tape-writer.js';
+import { closeHook, closeHookAtEnd, openHook } from './set-hook.js';
 import { handleMessages } from './set-messages.js';
 
 /**
@@ -33,6 +34,7 @@ export async function backupSet(input: BackupSetInput): Promise<SetSummary> {
     // A command may have cancelled it at the last moment: then the end finds its scope cancelled.
     if (!run.draining || work.consideredCancelled) {
       await work.run(() => markEnds(run));
+      if (input.hook === true) await work.run(() => closeHook(run, 'end'));
       summary = await work.run(() => finish(run));
       await startEndVerify(run, summary);
     }
@@ -73,6 +75,7 @@ async function backUp(run: SetRun): Promise<void> {
   updateDetails(run);
   void track(run, followStagingShortage(run));
   if (cursor === 0) await saveState(run);
+  if (run.input.hook === true) await openHook(run);
   const scanning = new CancellationScope();
   // A failed scan ends the set: nothing else would tell the feed that no more groups come.
   const scan = run.scanned
@@ -106,6 +109,7 @@ function endCancelled(run: SetRun, { discard }: { discard: boolean }): Promise<S
   return CancellationScope.nonCancellable(async () => {
     await condition(allHandlersFinished);
     await run.noting;
+    if (run.input.hook === true) await closeHookAtEnd(run, 'cancelled');
     const args: [string, boolean, string?] = [run.input.setId, discard];
     if (run.hanging !== undefined) args.push(run.hanging);
     return run.activities.bookkeeping.cancelSet(...args);
@@ -115,6 +119,7 @@ function endCancelled(run: SetRun, { discard }: { discard: boolean }): Promise<S
 /** For an unexpected error: the set ends as failed and says so, instead of retrying its workflow task for ever. */
 async function endBroken(run: SetRun, error: unknown): Promise<never> {
   const reason = failureReason(error);
+  if (run.input.hook === true) await closeHookAtEnd(run, 'failed');
   await CancellationScope.nonCancellable(() =>
     run.activities.bookkeeping.recordState(run.input.setId, 'failed', reason),
   );

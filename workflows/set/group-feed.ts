@@ -3,7 +3,8 @@ import type { GroupPage, PlannedGroup } from '../../activities/set/next-groups.j
 import { waitUnlessAborted } from '../wait-unless-aborted.js';
 import { beginGroup, isShort } from './file-group.js';
 import { isDone } from '../drive/lanes.js';
-import { drains, type SetRun } from './set-run.js';
+import { closeHookEarly, openHook, readsSources } from './set-hook.js';
+import { drains, track, type SetRun } from './set-run.js';
 import { updateDetails } from './set-phase.js';
 
 /**
@@ -15,12 +16,15 @@ export async function feedGroups(run: SetRun): Promise<void> {
   for (;;) {
     await feedToTheLast(run);
     run.fed = !isCalledBack(run);
+    // As soon as nothing is read any more: the tapes may be waited for.
+    if (run.input.hook === true && run.fed && !run.draining) void track(run, closeHookEarly(run));
     await condition(() => isCalledBack(run) || isOver(run));
     if (isOver(run) && !isCalledBack(run)) break;
     run.fed = false;
   }
   run.over = true;
   updateDetails(run);
+  if (run.input.hook === true) await run.hook.turn;
 }
 
 /** True when groups were queued again. A draining run leaves them to the next run: `cursorAfter`. */
@@ -53,6 +57,7 @@ async function feedToTheLast(run: SetRun): Promise<void> {
       if (run.draining) break;
       run.cursor = group.group;
       run.taken.add(group.group);
+      if (run.input.hook === true && readsSources(group)) await openHook(run);
       beginGroup(run, group);
     }
     if (!last) drains(run);

@@ -73,6 +73,8 @@ export interface SetRun {
   break: (error: unknown) => void;
   /** The first permanent failure of a background activity: the set continues, and reports it if it cannot complete. */
   problem: string | undefined;
+  /** The steps of its hook, one after the other, and whether its `before` has run since the last `after`. */
+  hook: { turn: Promise<void>; isOpen: boolean };
   /** What was left behind when the set was cancelled: steps in a drive, or a source, that does not answer. */
   hanging: string | undefined;
 }
@@ -112,6 +114,7 @@ export function newRun(input: BackupSetInput): SetRun {
     broken,
     break: breakRun,
     problem: undefined,
+    hook: { turn: Promise.resolve(), isOpen: false },
     hanging: undefined,
   };
 }

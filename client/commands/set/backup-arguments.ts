@@ -25,6 +25,7 @@ export interface BackupFlags extends ChosenOptions {
   detach?: boolean;
   new?: boolean;
   allowShrunk?: boolean;
+  hook?: string;
 }
 
 /** Adds the arguments and options of `backup` to a command; schedules take the same. */
@@ -90,6 +91,7 @@ export function backupArguments(command: Command): Command {
     .option('--verify', 'at the end, read every copy back from its tape and compare it')
     .option('--encrypt', 'encrypt archives and manifests to the recipients of AGE_RECIPIENTS')
     .option('--identity <file>', 'with --encrypt: first try that the identities in this file open the set')
+    .option('--hook <hook>', 'run this hook of the host that has the sources before they are read, and after')
     .option('--direct', 'compress directly to tape, without staging')
     .option('--detach', 'start it, leave server and workers running, and return at once')
     .option('--new', 'start another set, even if the same one is unfinished');

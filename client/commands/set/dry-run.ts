@@ -41,6 +41,7 @@ type Planned = Pick<
   | 'ignoreInode'
   | 'allowShrunk'
   | 'recipients'
+  | 'hook'
 > & { host: string | null };
 
 /**
@@ -99,6 +100,7 @@ export async function dryRun(session: Session, planned: Planned, asked: Taken): 
       ...found,
       tapes,
       ...counts,
+      hook: planned.hook ?? null,
       refused: refused ?? null,
     });
     return;
@@ -115,6 +117,7 @@ export async function dryRun(session: Session, planned: Planned, asked: Taken): 
   for (const line of skipped) session.print(`    ${line}`);
   if (found.skipped > skipped.length)
     session.print(`    … and ${formatCount(found.skipped - skipped.length, 'more', 'more')}`);
+  for (const line of hookLines(settings, planned.hook)) session.print(line);
   if (refused !== undefined) session.print(`  It would be refused: ${refused}`);
 }
 
@@ -139,6 +142,15 @@ async function refusalOf(
   const job = { sources, excludes, options: taken, ...own };
   const sounded = await soundSources(catalog, compared, job, new ThreadWatch());
   return typeof sounded === 'string' ? undefined : shrunkFailure(sounded).sentence;
+}
+
+/** What its hook would run, and has not now. */
+function hookLines({ hooks }: Settings, name: string | undefined): string[] {
+  if (name === undefined) return [];
+  return (['before', 'after'] as const).map((phase) => {
+    const command = hooks[name]?.[phase];
+    return `  Hook ${name}, ${phase}: ${command === undefined ? 'nothing' : command.join(' ')}`;
+  });
 }
 
 function foundLines(found: WouldStore, mode: string): string[] {

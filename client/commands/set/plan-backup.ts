@@ -3,6 +3,7 @@ import type { ChosenOptions } from '../../../catalog/sets/chosen-options.js';
 import { requireSetId } from '../../../catalog/sets/set-id.js';
 import { usageFailure } from '../../../config/failures.js';
 import type { Settings } from '../../../config/settings/settings.js';
+import { requireHook } from '../../../config/settings/hooks.js';
 import { driveNamed } from '../../../config/settings/drives.js';
 import type { TakenRequest } from '../../../source/taken/resolve-taken.js';
 import { requireName } from '../../print/names.js';
@@ -28,6 +29,7 @@ export interface PlannedBackup extends ChosenOptions {
   /** The recipients that it is encrypted to; not given: it is not. */
   recipients?: string[];
   allowShrunk?: boolean;
+  hook?: string;
 }
 
 /** Checks the arguments of a `backup`; throws a usage failure that says what is wrong. */
@@ -61,6 +63,9 @@ export function plannedBackup(
   }
   const { elsewhere, paths: resolved } = resolveSources(paths, settings.TAPEFLOW_HOST);
   if (elsewhere !== undefined) requireNoFilesOf(elsewhere, flags);
+  // Those of another host are in its own file.
+  if (flags.hook !== undefined && elsewhere === undefined) requireHook(settings.hooks, flags.hook);
+  if (flags.hook !== undefined) requireName(flags.hook, 'hook name', 'WrongHook');
   if (direct) requireDriveBeside(elsewhere, settings, first);
   return {
     paths: resolved,
@@ -75,6 +80,7 @@ export function plannedBackup(
     ...(flags.ignoreInode === true ? { ignoreInode: true } : {}),
     ...(flags.verify === true ? { verify: true } : {}),
     ...(flags.allowShrunk === true ? { allowShrunk: true } : {}),
+    ...(flags.hook === undefined ? {} : { hook: flags.hook }),
   };
 }
 
