@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import pino from 'pino';
@@ -8,6 +8,7 @@ import { beginHook, endHook, recordHookProcess } from '../../catalog/hooks/hook-
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { openSet } from '../../catalog/sets/open-set.js';
 import { recordSetState } from '../../catalog/sets/set-states.js';
+import { checkHooks } from '../../client/checks/hook-checks.js';
 import { loadSettings } from '../../config/settings/load-settings.js';
 import { placeId } from '../../disk/this-place.js';
 import type { Attempt } from '../../operations/attempt.js';
@@ -236,4 +237,16 @@ test('a wrong hook in the file is one sentence', (t) => {
   assert.throws(() => load({ h: { before: [] } }), /hooks\.h\.before.*list of the program/);
   assert.throws(() => load({ h: { before: ['x'], timeout: '5m' } }), /hooks\.h\.timeout.*10min/);
   assert.throws(() => load({ h: { befor: ['x'] } }), /befor/);
+});
+
+test('doctor says which program is missing, and that others may choose it', (t) => {
+  const root = tempFolder(t);
+  const file = path.join(root, 'tapeflow.config.json');
+  const commands = { before: ['/bin/true'], after: [path.join(root, 'missing')] };
+  writeFileSync(file, JSON.stringify({ hooks: { h: commands } }), { mode: 0o600 });
+  const settings = loadSettings({ TAPEFLOW_DATA_DIR: root }, root);
+  const levels = () => checkHooks(settings).map(({ what, level }) => `${what}: ${level}`);
+  assert.deepEqual(levels(), ['hook h, before: ok', 'hook h, after: trouble']);
+  chmodSync(file, 0o666);
+  assert.equal(levels().at(-1), 'hooks: trouble');
 });

@@ -4,6 +4,7 @@ import { checkCompression } from '../../checks/compression-check.js';
 import { checkDataDisks, checkStaging, type Check, type Level } from '../../checks/disk-checks.js';
 import { checkDrive } from '../../checks/drive-check.js';
 import { checkEncryption } from '../../checks/encryption-check.js';
+import { checkHooks } from '../../checks/hook-checks.js';
 import { checkHosts } from '../../checks/host-checks.js';
 import { checkNode } from '../../checks/node-check.js';
 import { checkChannels } from '../../checks/notify-checks.js';
@@ -76,7 +77,7 @@ async function checkAll(session: Session): Promise<Check[]> {
   const { drives } = catalogWorks ? await session.allDrives() : settings;
   for (const drive of drives.filter(({ host }) => host === undefined))
     checks.push(await checkDrive(session, drive, catalogWorks));
-  checks.push(...(await checkChannels(session, catalogWorks)));
+  checks.push(...(await checkChannels(session, catalogWorks)), ...checkHooks(settings));
   if (catalogWorks) {
     checks.push(...(await checkHosts(session)));
     for (const { setId, trouble } of await troubledSets(session).catch(() => [])) {
