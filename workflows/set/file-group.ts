@@ -7,6 +7,7 @@ import { maxCompressions, maxInWindow } from '../replay-contract.js';
 import { enqueue } from '../drive/lanes.js';
 import type { Lane } from '../drive/writers.js';
 import { drains, lookAgainFrom, noteAbandoned, stagedBytes, track, type SetRun } from './set-run.js';
+import { openHook } from './set-hook.js';
 import { updateDetails } from './set-phase.js';
 import { failureReason, failureType, isLeftToNextRun, rerunAfterWorkerDeath } from '../step-failures.js';
 
@@ -71,6 +72,8 @@ async function stageGroup(run: SetRun, group: PlannedGroup): Promise<number | nu
   for (let compressions = 1; ; compressions += 1) {
     run.compressing += 1;
     try {
+      // Also where it is compressed again, after the hook was closed.
+      if (run.input.hook === true) await openHook(run);
       const compressed = await compress(run, ref);
       if (compressed === 'skipped' || compressed === 'left') return compressed;
     } finally {

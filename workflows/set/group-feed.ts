@@ -3,7 +3,7 @@ import type { GroupPage, PlannedGroup } from '../../activities/set/next-groups.j
 import { waitUnlessAborted } from '../wait-unless-aborted.js';
 import { beginGroup, isShort } from './file-group.js';
 import { isDone } from '../drive/lanes.js';
-import { closeHookEarly, openHook, readsSources } from './set-hook.js';
+import { closeHookEarly, isReadByDrive, openHook } from './set-hook.js';
 import { drains, track, type SetRun } from './set-run.js';
 import { updateDetails } from './set-phase.js';
 
@@ -57,7 +57,7 @@ async function feedToTheLast(run: SetRun): Promise<void> {
       if (run.draining) break;
       run.cursor = group.group;
       run.taken.add(group.group);
-      if (run.input.hook === true && readsSources(group)) await openHook(run);
+      if (run.input.hook === true && isReadByDrive(group)) await openHook(run);
       beginGroup(run, group);
     }
     if (!last) drains(run);

@@ -48,11 +48,9 @@ export function closeHookEarly(run: SetRun): Promise<void> {
   });
 }
 
-/** True for a group that is still to be read from the sources. */
-export function readsSources({ state, direct }: PlannedGroup): boolean {
-  return (
-    state === 'planned' || state === 'compressing' || (direct && state !== 'written' && state !== 'committed')
-  );
+/** True for a group that goes directly to tape, and is still to be read from the sources. */
+export function isReadByDrive({ state, direct }: PlannedGroup): boolean {
+  return direct && state !== 'written' && state !== 'committed';
 }
 
 /** @param soon the host may be away, and nobody waits for it. */
