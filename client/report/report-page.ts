@@ -123,11 +123,9 @@ function speedPlot({ sets, growth, from, to }: Report): Html {
 }
 
 function tableOf({ title, note, head, rows, empty }: ReportTable): Html {
-  if (rows.length === 0) {
-    const shown = title === 'What expires' ? note.replace(/ Below:.*/, ` ${empty}`) : empty;
+  if (rows.length === 0)
     return html`<h2>${title}</h2>
-      <p>${shown}</p>`;
-  }
+      <p>${empty}</p>`;
   const kinds = head.map((word) => kindOf[word] ?? '');
   return html`<h2>${title}</h2>
     ${note === '' ? '' : html`<p class="soft">${note}</p>`}

@@ -12,6 +12,8 @@ export interface ReportTable {
   title: string;
   /** What the columns mean, where their heads do not say it. */
   note: string;
+  /** True for one that has figures of its own, and so is shown on a terminal too. */
+  isNoteShown?: true;
   head: readonly string[];
   rows: readonly (readonly (string | number)[])[];
   /** What is said where there are no rows. */
@@ -153,17 +155,18 @@ function expiryTable(report: Report): ReportTable {
   const recyclable = report.tapes.filter(({ isRecyclable }) => isRecyclable).map((tape) => tape.name);
   const tapes =
     recyclable.length === 0 ? 'No tape is recyclable.' : `Recyclable tapes: ${recyclable.join(', ')}.`;
+  const kept = `${formatCount(keptForEver, 'set is', 'sets are')} kept for ever. ${tapes}`;
+  const within = `within ${formatSeconds(Math.round((to - from) / 1000))}`;
   return {
     title: 'What expires',
-    note:
-      `${formatCount(keptForEver, 'set is', 'sets are')} kept for ever. ${tapes} ` +
-      `Below: what has expired, and what will within ${formatSeconds(Math.round((to - from) / 1000))}.`,
+    note: `${kept} What has expired, and what will ${within}:`,
+    isNoteShown: true,
     head: ['SET', 'EXPIRES', ''],
     rows: [
       ...expired.map(({ setId, at }) => [setId, formatTime(at), 'is over; its tapes have it still']),
       ...expiring.map(({ setId, at }) => [setId, formatTime(at), '']),
     ],
-    empty: 'No set expires in that time.',
+    empty: `${kept} No set has expired, or will ${within}.`,
     leaveOut: [],
   };
 }

@@ -16,8 +16,10 @@ export async function printReport(session: Session, report: Report): Promise<voi
     session.print('');
     session.print(table.title.toUpperCase());
     if (table.rows.length === 0) session.print(`  ${table.empty}`);
-    else await printTable(session, [table.head, ...table.rows], table.leaveOut);
-    if (table.title === 'What expires') session.print(`  ${table.note}`);
+    else {
+      if (table.isNoteShown === true) session.print(`  ${table.note}`);
+      await printTable(session, [table.head, ...table.rows], table.leaveOut);
+    }
   }
   session.print('');
   session.print('WHAT NEEDS A PERSON');
