@@ -41,7 +41,11 @@ test('what a before makes is backed up; a worker that is killed in it leaves not
   assert.equal(unknown.code, 2);
   assert.match(unknown.stderr, /There is no hook "dumb"; the hooks are: dump, broken\./);
 
-  const backup = installation.start(['backup', source, '--hook', 'dump'], env);
+  const { setId } = await installation.json<{ setId: string }>(
+    ['backup', source, '--hook', 'dump', '--detach'],
+    env,
+  );
+  const watch = installation.start(['watch', setId], env);
   await waitFor(
     () => existsSync(pidFile) && readFileSync(pidFile, 'utf8') !== '',
     'the before to be at work',
@@ -53,7 +57,7 @@ test('what a before makes is backed up; a worker that is killed in it leaves not
   await waitFor(() => written().length === 2, 'the before to run again');
   assert.equal(startOf(first), undefined, 'two of them would be at work');
   writeFileSync(gate, '');
-  const { code, stdout, stderr } = await backup.ended;
+  const { code, stdout, stderr } = await watch.ended;
   assert.equal(code, 0, stdout + stderr);
   assert.match(stdout, /hook before: done/);
   assert.deepEqual(written(), ['before', 'before', 'after read']);
