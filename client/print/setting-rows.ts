@@ -14,7 +14,9 @@ import { formatBytes } from '../../config/sizes.js';
 export function settingRows(settings: Settings): [string, string, string][] {
   const rows: [string, string, string][] = [];
   const values = settings as unknown as Record<string, unknown>;
-  for (const name of Object.keys(settings.origins) as (SettingName | 'drives' | 'pools' | 'notify' | 'hooks')[]) {
+  for (const name of Object.keys(settings.origins) as (
+    SettingName | 'drives' | 'pools' | 'notify' | 'hooks'
+  )[]) {
     if (name === 'drives' || name === 'pools' || name === 'notify' || name === 'hooks') continue;
     if (name === 'POOL_RETENTION' || name === 'POOL_KEEP') {
       rows.push([name, keepingText(name, settings), settings.origins[name]]);
