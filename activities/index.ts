@@ -22,6 +22,7 @@ import { fetchForTarget } from './retrieval/fetch-for-target.js';
 import { prepareTarget } from './retrieval/prepare-target.js';
 import { unpackArchive, waitForTargetRoom } from './retrieval/unpack-archive.js';
 import { watchForRetrieval } from './retrieval/watch-for-retrieval.js';
+import { openScheduledRepair } from './schedule/open-scheduled-repair.js';
 import { openScheduledReading, settleReading } from './schedule/open-scheduled-reading.js';
 import { earlierSets, openScheduledSet, settleSets } from './schedule/open-scheduled-set.js';
 import { promoteArchive } from './set/promote-archive.js';
@@ -50,6 +51,7 @@ export function archiveActivities(deps: Deps) {
     ...claimActivities(deps),
     settleSets: (setIds: string[]) => settleSets(deps, setIds),
     openScheduledReading: (call: ScheduleCall) => openScheduledReading(deps, call),
+    openScheduledRepair: (call: ScheduleCall, verifyId: string) => openScheduledRepair(deps, call, verifyId),
     settleReading: (id: string) => settleReading(deps, id),
     waitForRoom: (ref: GroupRef, place?: 'temp' | 'final') => waitForRoom(deps, ref, place),
     nextGroups: (setId: string, afterNo: number) => nextGroups(deps, setId, afterNo),

@@ -1,6 +1,12 @@
 import { recordFailed } from '../../catalog/retrievals/archive-results.js';
 import type { RetrievalState } from '../../catalog/schema/retrieval-tables.js';
-import { pendingArchive, pendingArchives, recordRetrieval } from '../../catalog/retrievals/retrievals.js';
+import {
+  pendingArchive,
+  pendingArchives,
+  recordRetrieval,
+  retrievalNamed,
+} from '../../catalog/retrievals/retrievals.js';
+import { dropPending, sliceOf } from '../../catalog/retrievals/slices.js';
 import { asAttempt } from '../attempt.js';
 import type { Deps, RetrievalRef } from '../../operations/deps.js';
 
@@ -18,12 +24,19 @@ export interface NextArchive {
 
 /** The next archives of a retrieval that are still to be read. */
 export function nextArchives({ catalog }: Deps, id: string): Promise<NextArchive[]> {
-  return asAttempt(async () =>
-    (await pendingArchives(catalog, id, pageSize)).map((row) => {
-      const { no, set_id: setId, group_no: group, tape_uuid: tape } = row;
-      return { no, setId, group, tape };
-    }),
-  );
+  return asAttempt(async () => {
+    const slice = sliceOf(await retrievalNamed(catalog, id));
+    const isOver = slice?.until !== undefined && slice.until !== null && Date.now() >= slice.until;
+    if (isOver) await dropPending(catalog, id);
+    // One at a time where the time is limited.
+    const rows = await pendingArchives(catalog, id, slice === undefined ? pageSize : 1);
+    return rows.map(({ no, set_id: setId, group_no: group, tape_uuid: tape }) => ({
+      no,
+      setId,
+      group,
+      tape,
+    }));
+  });
 }
 
 /** Records what a retrieval does, or waits for. */

@@ -2,6 +2,7 @@ import { triedOf } from '../../catalog/retrievals/read-results.js';
 import { pendingArchive, recordRetrieval, retrievalNamed } from '../../catalog/retrievals/retrievals.js';
 import type { RetrievalArchiveRow } from '../../catalog/rows.js';
 import { goodCopies, isOnTape, switchToCopy, type GoodCopy } from '../../catalog/copies/other-copy.js';
+import { dropPending, sliceOf } from '../../catalog/retrievals/slices.js';
 import { endSearch, noteMissing, type TapeSearch } from '../../catalog/retrievals/tape-search.js';
 import { tapeByUuid } from '../../catalog/tapes/tapes.js';
 import { TapeflowFailure } from '../../config/failures.js';
@@ -35,7 +36,9 @@ export function watchForRetrieval(
 ): Promise<string | null> {
   return asDriveAttempt(asked(deps, ', or the target,'), catalogCondition, async (attempt) => {
     const { catalog } = deps;
-    const { kind, target } = await retrievalNamed(catalog, ref.id);
+    const retrieval = await retrievalNamed(catalog, ref.id);
+    const { kind, target } = retrieval;
+    const isSlice = sliceOf(retrieval) !== undefined;
     for (let looks = 1; ; looks += 1) {
       const row = await pendingArchive(catalog, ref.id, ref.no);
       const isWanted = row !== undefined && (await isOnTape(catalog, row));
@@ -59,7 +62,9 @@ export function watchForRetrieval(
         if (await targetHasRoom(target, lack, { bytes: row.bytes, inodes: row.members })) return found;
         attempt.report({ step: 'waiting for room', why: `${target} takes no more` });
       }
-      await pauseFor(attempt, lookEveryMs);
+      // A slice asks nobody for a tape: what is on one that was taken out is left to a later slice.
+      if (isSlice && looks >= patientLooks) await dropPending(catalog, ref.id, row.tape_uuid);
+      else await pauseFor(attempt, lookEveryMs);
     }
   });
 }

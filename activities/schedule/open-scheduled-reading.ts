@@ -57,7 +57,11 @@ export function openScheduledReading(deps: Deps, call: ScheduleCall): Promise<Re
     requireOpenRun(schedule, runAt);
     const before = await madeBefore(deps, schedule, runAt);
     await recordRun(catalog, name, runAt, before?.id ?? null);
-    if (before !== undefined) return retrievalStart(settings, before);
+    const started = (row: RetrievalRow): RetrievalStart => {
+      const repairs = row.kind === 'verify' && reading.kind === 'verify' && reading.slice?.repair === true;
+      return { ...retrievalStart(settings, row), ...(repairs ? { repairs } : {}) };
+    };
+    if (before !== undefined) return started(before);
     return endingRefusedRun(deps, call, async () => {
       const row = await openOne(deps, settings, reading);
       if (row === undefined) {
@@ -65,7 +69,7 @@ export function openScheduledReading(deps: Deps, call: ScheduleCall): Promise<Re
         return null;
       }
       await recordRunSet(catalog, name, runAt, row.id);
-      return retrievalStart(settings, row);
+      return started(row);
     });
   });
 }
@@ -95,13 +99,20 @@ async function openOne(
   const wanted: ReadRequest = reading;
   const drive = driveNamed(settings, wanted.drive);
   if (wanted.kind === 'copy' && wanted.toDrive !== null) driveNamed(settings, wanted.toDrive);
-  const drives = wanted.any_drive === 1 ? settings.drives : [drive];
-  // A silent drive is no obstacle: knowing the loaded tape only affects the order.
-  const labelIn = (one: DriveSettings) =>
-    queryDrive(settings, one, async (asked) => (await asked.label())?.uuid).catch(() => undefined);
-  const loaded = async () => (await Promise.all(drives.map(labelIn))).filter((uuid) => uuid !== undefined);
+  const loaded = () => tapesInDrives(settings, { drive: drive.name, any_drive: wanted.any_drive ?? 0 });
   const opened = await openRead(catalog, await subjectName(catalog, subject, wanted.kind), wanted, loaded);
   return 'row' in opened ? opened.row : undefined;
+}
+
+/** UUIDs of the tapes in the drives that may read; a silent drive is no obstacle, and has none. */
+export async function tapesInDrives(
+  settings: Settings,
+  { drive, any_drive }: Pick<RetrievalRow, 'drive' | 'any_drive'>,
+): Promise<string[]> {
+  const drives = any_drive === 1 ? settings.drives : [driveNamed(settings, drive)];
+  const labelIn = (one: DriveSettings) =>
+    queryDrive(settings, one, async (asked) => (await asked.label())?.uuid).catch(() => undefined);
+  return (await Promise.all(drives.map(labelIn))).filter((uuid) => uuid !== undefined);
 }
 
 /** Waits until a verify or copy has ended or needs someone to act. */

@@ -1,3 +1,4 @@
+import { lastProof } from '../copies/last-proof.js';
 import type { Catalog } from '../open-catalog.js';
 import type { TapeState } from '../schema/tape-tables.js';
 
@@ -45,9 +46,7 @@ export async function copiesByPool(db: Catalog): Promise<CopiesFigure[]> {
       eb.fn.countAll<number>().as('committed'),
       eb.fn.count<number>('copies.verified_at').as('verified'),
       eb.fn.count<number>('copies.damage').as('damaged'),
-      eb.fn
-        .min<number>(eb.fn.coalesce('copies.verified_at', 'copies.committed_at', eb.val(0)))
-        .as('oldestProof'),
+      eb.fn.min<number>(lastProof).as('oldestProof'),
     ])
     .where('copies.state', '=', 'committed')
     .groupBy('tapes.pool')

@@ -3,6 +3,7 @@ import type { Catalog } from '../open-catalog.js';
 import { planCopies } from './plan/plan-copies.js';
 import { planVerify } from './plan/plan-verify.js';
 import { nothingOnTape, subjectOf } from './retrieval-subject.js';
+import { openSlice, overdueFailure, type SliceRequest } from './slices.js';
 import { insertRetrieval, unfinishedRetrievalLike, type NewRetrieval } from './retrievals.js';
 import type { RetrievalRow } from '../rows.js';
 
@@ -14,6 +15,7 @@ export type ReadRequest =
       /** 1: any drive that has the tape. */ any_drive?: number;
       /** Percentage of the archives to read. */ percent: number;
       /** Path of a file of identities. */ identity?: string;
+      /** Not a set or a tape, but what is due on all tapes. */ slice?: SliceRequest;
     }
   | {
       kind: 'copy';
@@ -42,6 +44,19 @@ export async function openRead(
   reading: ReadRequest,
   loaded: () => Promise<string[]>,
 ): Promise<OpenedRead | { there: number }> {
+  if (reading.kind === 'verify' && reading.slice !== undefined) {
+    const { slice, drive, any_drive = 0, identity: identity_file = null } = reading;
+    const { row, attached, away } = await openSlice(
+      catalog,
+      slice,
+      { drive, any_drive, identity_file },
+      loaded,
+    );
+    if (row !== undefined) return { row, attached };
+    const failure = overdueFailure(away, reading.slice.text);
+    if (failure !== undefined) throw failure;
+    return { there: 0 };
+  }
   return reading.kind === 'verify'
     ? openVerify(catalog, subject, reading)
     : openCopy(catalog, subject, reading, loaded);

@@ -9,6 +9,6 @@ export function countedText(reasons: readonly CountedReason[]): string {
 
 function reasonText({ rule, period, isOldest }: CountedReason): string {
   if (rule === 'unreplaced') return 'no later one has succeeded';
-  if (rule === 'last') return isOldest ? 'last, as the oldest' : 'one of the last';
-  return `${rule} ${period}${isOldest ? ', as the oldest' : ''}`;
+  if (rule === 'last') return isOldest ? 'last (the oldest)' : 'one of the last';
+  return `${rule} ${period}${isOldest ? ' (the oldest)' : ''}`;
 }

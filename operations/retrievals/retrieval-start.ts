@@ -37,7 +37,11 @@ export interface CopyInput extends Omit<RetrievalInput, 'kind'> {
 }
 
 /** A retrieval's workflow: its type, its input, and its summary for the Temporal UI. */
-export type RetrievalStart = { summary: string } & (
+export type RetrievalStart = {
+  summary: string;
+  /** A schedule writes again what this verify finds damaged. */
+  repairs?: true;
+} & (
   { workflow: 'retrieveArchives'; input: RetrievalInput } | { workflow: 'copyArchives'; input: CopyInput }
 );
 

@@ -5,11 +5,12 @@ import { test } from 'node:test';
 import { waitsForTape } from '../support/set-state.js';
 import { noise, tempFolder, writeTree } from '../support/trees.js';
 import { oneDrive } from '../support/two-tapes.js';
+import { waitFor } from '../support/wait-for.js';
 
-/** Alters a byte in the middle of the first archive of a set on a tape. */
-function damage(tape: string, setId: string): void {
+/** Alters a byte in the middle of an archive of a set on a tape. */
+function damage(tape: string, setId: string, group: 1 | 2): void {
   const folder = path.join(tape, setId);
-  const name = readdirSync(folder).find((one) => one.endsWith('.tar.gz')) ?? '';
+  const name = readdirSync(folder).find((one) => one.endsWith(`_00000${group}.tar.gz`)) ?? '';
   const bytes = readFileSync(path.join(folder, name));
   const middle = bytes.length >> 1;
   bytes[middle] = (bytes[middle] ?? 0) ^ 0xff;
@@ -46,7 +47,7 @@ test('a set with --verify says what was read back; it is complete before, and th
 
   await installation.killAll();
   drive.load('A1');
-  damage(drive.path, setId);
+  damage(drive.path, setId, 1);
   const verify = await installation.run(['verify', setId]);
   assert.equal(verify.code, 1, verify.stderr);
   assert.match(verify.stdout, /Verify of \S+ \(verify-000003\) goes on/);
@@ -79,4 +80,24 @@ test('a set with --verify says what was read back; it is complete before, and th
   assert.equal(erased.code, 0, erased.stderr);
   drive.load('B2');
   assert.equal((await installation.run(['verify', 'B2'])).code, 0);
+
+  // A slice of all tapes reads what is in the drive, and what it finds damaged is written again.
+  damage(drive.path, setId, 2);
+  const slice = ['--cron', '0 3 * * *', '--', 'verify', '--each-within', '1s', '--for', '1h', '--repair'];
+  assert.equal((await installation.run(['schedule', 'add', 'slices', ...slice])).code, 0);
+  assert.equal((await installation.run(['schedule', 'run', 'slices'])).code, 0);
+  await waitsForTape(installation, 'retrievals', /A1/);
+  drive.load('A1');
+  await waitsForTape(installation, 'retrievals', /pool B/);
+  drive.load('B1');
+  const last = () =>
+    installation
+      .query<{ id: string; state: string }>('select id, state from retrievals order by created_at')
+      .at(-1);
+  await waitFor(() => last()?.state === 'completed', 'what is damaged to be written again');
+  assert.match(last()?.id ?? '', /^copy-/);
+  assert.match(
+    (await installation.run(['schedule', 'list'])).stdout,
+    new RegExp(`slices .*completed \\(${last()?.id ?? ''}\\)`),
+  );
 });

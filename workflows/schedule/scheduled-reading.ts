@@ -16,21 +16,29 @@ import { summaryText } from '../server-limits.js';
 
 /**
  * One run of a schedule that verifies or copies tapes. It continues what an earlier run left, or starts its own verify
- * or copy, and lasts until that has ended or waits for a person. Ending the run does not end that.
+ * or copy, and lasts until that has ended or waits for a person; then it writes again what is damaged, if it may.
+ * Ending the run does not end that.
  *
  * @returns null when there was nothing to do.
  */
 export async function scheduledReading({ name }: Pick<ScheduleCall, 'name'>): Promise<SettledReading | null> {
   const steps = scheduledSteps(ownQueues);
-  const { openScheduledReading } = proxyActivities<ArchiveActivities>(steps.short);
+  const { openScheduledReading, openScheduledRepair } = proxyActivities<ArchiveActivities>(steps.short);
   const { settleReading } = proxyActivities<ArchiveActivities>({
     ...steps.long,
     cancellationType: ActivityCancellationType.TRY_CANCEL,
   });
-  const opened = await openScheduledReading({ name, runAt: workflowInfo().startTime.getTime() });
+  const call: ScheduleCall = { name, runAt: workflowInfo().startTime.getTime() };
+  const opened = await openScheduledReading(call);
   if (opened === null) return null;
   await start(name, opened);
-  const run = await settleReading(opened.input.id);
+  let run = await settleReading(opened.input.id);
+  const repair =
+    opened.repairs === true && run.status === 'incomplete' ? await openScheduledRepair(call, run.id) : null;
+  if (repair !== null) {
+    await start(name, repair);
+    run = await settleReading(repair.input.id);
+  }
   const { id, status, reason } = run;
   if (status === 'failed' || status === 'incomplete')
     throw ApplicationFailure.nonRetryable(

@@ -74,7 +74,7 @@ export async function planCopies(
  */
 export async function planRepair(
   db: Catalog,
-  what: { setId: string } | { tape: string },
+  what: { setId: string } | { tape: string } | { verify: string },
   loaded: readonly string[] = [],
 ): Promise<CopyPlan> {
   const plan: CopyPlan = { archives: [], problems: [], there: 0 };
@@ -86,7 +86,7 @@ export async function planRepair(
       (copy) =>
         !isWhole(copy) &&
         copy.committed_at !== null &&
-        ('setId' in what || copy.tape_uuid === what.tape) &&
+        (!('tape' in what) || copy.tape_uuid === what.tape) &&
         !good.some(({ pool }) => pool === copy.pool),
     );
     const source = sourceOf(copies, loaded);
@@ -127,9 +127,10 @@ function inOrder(chosen: readonly Chosen[], loaded: readonly string[]): PlannedA
 
 async function groupsOf(
   db: Catalog,
-  what: { setId: string } | { tape: string },
+  what: { setId: string } | { tape: string } | { verify: string },
 ): Promise<{ setId: string; group: number }[]> {
   if ('setId' in what) return archivesOf(db, what.setId);
+  if ('verify' in what) return damagedIn(db, what.verify);
   const rows = await db
     .selectFrom('copies')
     .select(['set_id as setId', 'group_no as group'])
@@ -140,6 +141,26 @@ async function groupsOf(
     .orderBy('group_no')
     .execute();
   return rows;
+}
+
+/** The groups of which a verify has found a copy damaged. */
+async function damagedIn(db: Catalog, id: string): Promise<{ setId: string; group: number }[]> {
+  return db
+    .selectFrom('retrieval_archives as r')
+    .innerJoin('copies', (join) =>
+      join
+        .onRef('copies.set_id', '=', 'r.set_id')
+        .onRef('copies.group_no', '=', 'r.group_no')
+        .onRef('copies.copy_no', '=', 'r.copy_no'),
+    )
+    .select(['r.set_id as setId', 'r.group_no as group'])
+    .distinct()
+    .where('r.retrieval_id', '=', id)
+    .where('r.state', '!=', 'pending')
+    .where('copies.damage', 'is not', null)
+    .orderBy('r.set_id')
+    .orderBy('r.group_no')
+    .execute();
 }
 
 async function copiesOf(db: Catalog, setId: string, group: number): Promise<AnyCopy[]> {

@@ -19,12 +19,15 @@ import { exitCodes } from '../../exit-codes.js';
 import { runRetrieval } from '../../follow/follow-retrieval.js';
 import { latestOption, subjectRequest } from '../../subject-options.js';
 import { inSession, type Session } from '../../session.js';
+import { plannedSlice, verifySlice } from './verify-slice.js';
 
 /** `verify SET | TAPE`: reads archives back from tape and compares them. */
 export function addVerify(program: Command): void {
   verifyArguments(program.command('verify')).action(
     (subject: string | undefined, flags: VerifyFlags, command: Command) =>
       inSession(command, async (session) => {
+        const slice = plannedSlice(subject, flags);
+        if (slice !== undefined) return verifySlice(session, slice, flags);
         const wish = await subjectRequest(session, subject, flags.latest);
         await verify(session, await subjectName(await session.catalog(), wish, 'verify'), flags);
       }),
@@ -40,6 +43,13 @@ export function verifyArguments(command: Command): Command {
       'file of identities for an encrypted set, of which else each archive is compared as a whole ' +
         '(default: AGE_IDENTITY_FILE)',
     )
+    .option(
+      '--each-within <time>',
+      'instead: of all tapes, what was read longest ago, so that each archive is read once within a time such as 1y; ' +
+        'only on the tapes in the drives',
+    )
+    .option('--for <time>', 'with --each-within: begin no further archive after this time, such as 2h')
+    .option('--size <size>', 'with --each-within: read at most so much, such as 500GB')
     .option('--drive <drive>', 'read with this drive only (default: with any that has the tape)')
     .option(
       '--repair',
@@ -55,6 +65,9 @@ export function verifyArguments(command: Command): Command {
 export interface VerifyFlags {
   latest: string[];
   sample: string;
+  eachWithin?: string;
+  for?: string;
+  size?: string;
   drive?: string;
   identity?: string;
   repair?: true;

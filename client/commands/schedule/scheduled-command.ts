@@ -11,6 +11,7 @@ import {
   subjectOf,
   type SubjectRequest,
 } from '../../../catalog/retrievals/retrieval-subject.js';
+import { sliceSubject } from '../../../catalog/retrievals/slices.js';
 import { listSchedules } from '../../../catalog/server/schedules.js';
 import { listSets } from '../../../catalog/sets/sets.js';
 import { TapeflowFailure, usageFailure } from '../../../config/failures.js';
@@ -21,6 +22,7 @@ import { tryEncryption } from '../../encryption.js';
 import { backupArguments, type BackupFlags } from '../set/backup-arguments.js';
 import { plannedBackup } from '../set/plan-backup.js';
 import { copyArguments, plannedCopy, type CopyFlags } from '../tape/tape-copy.js';
+import { plannedSlice } from '../files/verify-slice.js';
 import { plannedVerify, verifyArguments, type VerifyFlags } from '../files/verify.js';
 import { subjectRequest } from '../../subject-options.js';
 import type { Session } from '../../session.js';
@@ -61,13 +63,17 @@ export async function parseScheduled(
   }
   if (first === 'verify') {
     const { given, flags } = parsed<string | undefined, VerifyFlags>('verify', verifyArguments, rest);
+    const slice = plannedSlice(given, flags);
+    if (slice !== undefined)
+      return { ...plannedVerify(settings, flags), slice, subject: { name: sliceSubject(slice) } };
     if (flags.repair === true || flags.toDrive !== undefined)
       throw usageFailure(
         'WrongSchedule',
         'A schedule does not repair: a drive that reads badly makes whole ' +
           'copies look damaged, and each run would write them again.',
-        'Leave --repair and --to-drive out: the schedule reports what is damaged, and ' +
-          '`tapeflow verify SET --repair` repairs it when you have checked the drive.',
+        'Leave --repair and --to-drive out, or verify in slices (--each-within 1y --repair), which writes little ' +
+          'again: the schedule reports what is damaged, and `tapeflow verify SET --repair` repairs it when you have ' +
+          'checked the drive.',
       );
     const verify = plannedVerify(settings, flags);
     return {
