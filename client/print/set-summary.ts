@@ -17,6 +17,11 @@ export function exitCodeOf(summary: SetSummary): number {
   return summary.status === 'completed_with_skips' ? exitCodes.skipped : exitCodes.failure;
 }
 
+/** Which program reads the archives of a set. */
+function readBy({ recipients }: SetSummary): string {
+  return recipients === undefined ? 'any `tar xzf`' : '`age -d` with the identity, piped to tar,';
+}
+
 /** Prints the end of a set: one JSON object, or lines with the list of skipped entries. */
 export async function printSummary(
   session: Session,
@@ -55,7 +60,7 @@ export async function printSummary(
     if (drive === undefined || archives === 0) continue;
     const where = `${drive.name}${drive.host === undefined ? '' : ` of host ${drive.host}`}`;
     session.print(
-      `  On the tape in drive ${where}: ${drive.path}/${setId}; any \`tar xzf\` reads the archives.`,
+      `  On the tape in drive ${where}: ${drive.path}/${setId}; ${readBy(summary)} reads the archives.`,
     );
   }
   for (const line of leftOutLines(summary, 'Left out:')) session.print(line);

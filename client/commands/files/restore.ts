@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path';
 import type { Command } from 'commander';
 import { isFreshTarget } from '../../../archive/unpack/fresh-target.js';
 import { planRestore, type RetrievalPlan } from '../../../catalog/retrievals/plan/plan-restore.js';
@@ -125,7 +126,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
     // The other host resolves it, looks at what is there, and says what is wrong with it.
     ...(isHere ? {} : { target_asked: target, unchecked: Number(!flags.roomCheck) }),
     overwrite: flags.overwrite,
-    identity_file: isHere ? identityPath(flags.identity) : (flags.identity ?? null),
+    identity_file: isHere ? identityPath(flags.identity) : pathThere(flags.identity),
     salvage: Number(flags.salvage === true),
     selection: JSON.stringify(asked.selection),
     owners: owners === null ? null : JSON.stringify(owners),
@@ -175,6 +176,16 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
     plan.problems,
   );
   await runRetrieval(session, row, { attached: false });
+}
+
+/** The path of a file of identities on another host. */
+function pathThere(given: string | undefined): string | null {
+  if (given === undefined || isAbsolute(given)) return given ?? null;
+  throw usageFailure(
+    'WrongIdentity',
+    `--identity ${given} is a path on the host of the target, and not a whole one.`,
+    'Nothing was restored; begin it at the root.',
+  );
 }
 
 /** True where a question can be answered. */
