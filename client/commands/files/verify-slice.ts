@@ -10,7 +10,7 @@ import { exitCodes } from '../../exit-codes.js';
 import { tapesInDrives } from '../../follow/drive-inspection.js';
 import { runRetrieval } from '../../follow/follow-retrieval.js';
 import type { Session } from '../../session.js';
-import type { VerifyFlags } from './verify.js';
+import type { VerifyFlags } from './verify-arguments.js';
 
 /**
  * The slice that a `verify` is asked for; undefined: a set or a tape. Throws a usage failure for what does not go

@@ -23,7 +23,8 @@ import { backupArguments, type BackupFlags } from '../set/backup-arguments.js';
 import { plannedBackup } from '../set/plan-backup.js';
 import { copyArguments, plannedCopy, type CopyFlags } from '../tape/tape-copy.js';
 import { plannedSlice } from '../files/verify-slice.js';
-import { plannedVerify, verifyArguments, type VerifyFlags } from '../files/verify.js';
+import { verifyArguments, type VerifyFlags } from '../files/verify-arguments.js';
+import { plannedVerify } from '../files/verify.js';
 import { subjectRequest } from '../../subject-options.js';
 import type { Session } from '../../session.js';
 
