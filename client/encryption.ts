@@ -1,5 +1,5 @@
 import { accessSync, constants } from 'node:fs';
-import { readIdentities } from '../archive/age/identity-file.js';
+import { isReadByOthers, readIdentities, type Identity } from '../archive/age/identity-file.js';
 import { encryptedArchives } from '../catalog/groups/encrypted-archives.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { formatCount } from '../config/counts.js';
@@ -26,7 +26,7 @@ export async function tryEncryption(
   const { AGE_IDENTITY_FILE: own } = session.settings;
   const file = given === undefined ? own : userPath(given);
   if (file === undefined || (given === undefined && !isReadable(file))) return;
-  const identities = await readIdentities(file);
+  const identities = await identitiesIn(session, file);
   if (await opensWhatIsFor(recipients, identities)) {
     if (given !== undefined) session.say(`The identity of ${file} opens what is encrypted for this set.`);
     return;
@@ -61,7 +61,7 @@ export async function requireOpenable(
     });
   // The workers may be allowed to read what this user is not.
   if (!isReadable(file)) return;
-  const identities = await readIdentities(file);
+  const identities = await identitiesIn(session, file);
   for (const { setId, name, header } of encrypted)
     if (header !== null && !(await isOpenedBy(Buffer.from(header, 'base64'), identities)))
       throw new TapeflowFailure(
@@ -85,6 +85,14 @@ export async function sayIfClosed(
     `${formatCount(encrypted.length, 'archive is', 'archives are')} encrypted, and no identity is given: the ` +
       'SHA-256 of the whole archive is compared, which needs none; which files damage hits is not told then.',
   );
+}
+
+/** The identities of a file; says when others can read it, too. */
+async function identitiesIn(session: Session, file: string): Promise<Identity[]> {
+  const identities = await readIdentities(file);
+  if (isReadByOthers(file))
+    session.say(`Others can read ${file}, and with it all that it opens: \`chmod 600\`.`);
+  return identities;
 }
 
 /** False for a file that this user may not read; a missing one is told by whoever opens it. */

@@ -17,6 +17,7 @@ import { catalogCondition } from '../conditions.js';
 import { pauseFor, type Attempt } from '../../operations/attempt.js';
 import type { Deps } from '../../operations/deps.js';
 import { afterLeft, askedSources, whomOfSource, type AskedByThread } from '../set/asked-sources.js';
+import { requireRecipients } from '../../operations/encryption/identities.js';
 import {
   scheduledWork,
   type ScheduleCall,
@@ -206,6 +207,7 @@ async function openOnce(
   if (!wasMade) await look();
   await rememberSeenSets(catalog, await setFoldersInDrives(settings));
   const wanted = { ...wantedBy(deps, backup), madeBy };
+  if (wanted.recipients !== undefined) await requireRecipients(wanted.recipients);
   const same = (await unfinishedSetsLike(catalog, withAnyList(wanted))).filter(
     ({ differs }) => differs.length === 0,
   );
