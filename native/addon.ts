@@ -52,6 +52,12 @@ export interface Addon {
    */
   listFolder?: (path: Uint8Array) => Uint8Array | null;
   /**
+   * What `lstat` says of entries of a folder, whose names have a slash behind each: twelve numbers for each, see
+   * `native/src/look_into.rs`. All are 0 where it says nothing, or not in exact numbers. Null where the folder is none,
+   * or a link to one. Linux only.
+   */
+  lookInto?: (folder: Uint8Array, names: Uint8Array) => Float64Array | null;
+  /**
    * Begins and ends of the parts with data of an open file, from a byte on, at most `most` parts; fewer when nothing
    * but a hole follows. Null where the system does not tell. Linux, macOS and FreeBSD.
    */

@@ -1,4 +1,5 @@
 import { displayName } from '../entry/byte-string.js';
+import { FolderLooks } from './folder-looks.js';
 import { namesIn } from './folder-on-disk.js';
 import {
   countSocket,
@@ -9,7 +10,7 @@ import {
   unmarked,
   whyLeftOut,
 } from './left-out.js';
-import { absolute, isSocket, look, type WalkedEntry } from './walked-entry.js';
+import { absolute, isSocket, type WalkedEntry } from './walked-entry.js';
 import { isAfter, newWalker, type Walker, type WalkOptions } from './walker.js';
 
 /**
@@ -28,8 +29,9 @@ export function* walk(options: WalkOptions): Generator<WalkedEntry> {
  */
 function* ordered(names: readonly string[], prefix: string, walker: Walker): Generator<WalkedEntry> {
   const folders: WalkedEntry[] = [];
+  const looks = new FolderLooks(prefix, names);
   let previous: string | undefined;
-  for (const name of names) {
+  for (const [place, name] of names.entries()) {
     // A folder that changes while it is listed may return a name twice.
     if (name === previous) continue;
     previous = name;
@@ -38,6 +40,7 @@ function* ordered(names: readonly string[], prefix: string, walker: Walker): Gen
       folders.pop();
       if (prefix === '') comeTo(folder.name.slice(0, -1), walker);
       yield* inFolder(folder, walker);
+      looks.forget();
     }
     const { after } = walker;
     // Before the cursor, and not a folder that could contain entries after it.
@@ -45,7 +48,7 @@ function* ordered(names: readonly string[], prefix: string, walker: Walker): Gen
       full === after || (after !== undefined && `${full}/` <= after && !after.startsWith(`${full}/`));
     if (isDone && full !== '') continue;
     if (prefix === '') comeTo(full, walker);
-    const entry = look(full);
+    const entry = looks.at(place);
     if (entry.type === 'directory') {
       folders.push(entry);
     } else if (isAfter(entry.name, after) && !isExcluded(entry.name, walker)) {

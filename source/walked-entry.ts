@@ -29,7 +29,7 @@ export function linkedInode({ type, stats, skipped }: WalkedEntry): string | und
 const notAscii = /[\x80-\xff]/;
 
 /** Names from here on may make a path that is too long for one call. */
-const longName = 4000;
+export const longName = 4000;
 
 function onPlain<Result>(name: string, call: (path: Buffer | string) => Result): Result {
   return name.length < longName ? call(plainPath(name)) : atPath(absolute(name), call);
@@ -48,15 +48,14 @@ export function absolute(name: string): Buffer {
   return toBytes(name.startsWith('/') ? name : `/${name}`);
 }
 
+/** Looks at an entry of a source. */
 export function look(full: string): WalkedEntry {
-  let stats: EntryStats;
-  let rdev: bigint;
   try {
     const all = onPlain(full === '' ? '/' : full, (path) => lstatSync(path, { bigint: true }));
-    stats = statsOf(all);
-    rdev = all.rdev;
+    const stats = statsOf(all);
     const stored = all.isFile() ? onPlain(full, (path) => bytesWithoutHoles(path, all)) : undefined;
     if (stored !== undefined) stats.stored = stored;
+    return entryOf(full, stats, all.rdev);
   } catch (error) {
     const isTooLong = systemErrorCode(error) === 'ENAMETOOLONG';
     const reason = isTooLong
@@ -64,6 +63,10 @@ export function look(full: string): WalkedEntry {
       : `cannot be looked at: ${describeError(error)}`;
     return { name: full, type: 'other', stats: undefined, linkTarget: null, skipped: reason };
   }
+}
+
+/** An entry of which the system has said what it is; `rdev`: the numbers of a device. */
+export function entryOf(full: string, stats: EntryStats, rdev: bigint): WalkedEntry {
   switch (stats.mode & constants.S_IFMT) {
     case constants.S_IFREG:
       return { name: full, type: 'file', stats, linkTarget: null, skipped: null };

@@ -16,6 +16,8 @@ mod job;
 mod list_folder;
 #[cfg(unix)]
 mod lock_file;
+#[cfg(target_os = "linux")]
+mod look_into;
 #[cfg(all(unix, not(target_vendor = "apple")))]
 mod make_node;
 #[cfg(target_os = "linux")]
