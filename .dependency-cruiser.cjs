@@ -16,6 +16,8 @@ const layers = [
   ['embedded'],
   ['workers'],
   ['client'],
+  // What the commands print, as a page: it has their sessions, their words and their ways.
+  ['web'],
   ['bench', 'test'],
 ];
 
@@ -26,7 +28,8 @@ const upward = layers.flatMap((folders, height) => {
     name: `${folder}-imports-downward-only`,
     comment: 'The layers go down: see docs/architecture.md.',
     severity: 'error',
-    from: { path: within([folder]) },
+    // The list of commands names the one that serves the page; it loads it only when it is asked for.
+    from: { path: within([folder]), pathNot: '^client/load-commands\\.ts$' },
     to: {
       path: within([...folders.filter((other) => other !== folder), ...layers.slice(height + 1).flat()]),
     },
@@ -48,8 +51,16 @@ module.exports = {
       comment:
         'A step runs in a worker, with its retries and fences; what a command does itself stands in operations/.',
       severity: 'error',
-      from: { path: '^client/' },
+      from: { path: '^(client|web)/' },
       to: { path: '^activities/' },
+    },
+    {
+      name: 'commands-know-no-page',
+      comment:
+        'Of the page the list of commands knows the one that serves it; every other process runs without it.',
+      severity: 'error',
+      from: { path: '^client/load-commands\\.ts$' },
+      to: { path: '^web/(?!command\\.ts$)' },
     },
     {
       name: 'workflows-know-steps-by-their-types',

@@ -75,6 +75,24 @@ export default tseslint.config(
     rules: { ...tseslint.configs.disableTypeChecked.rules, '@typescript-eslint/no-require-imports': 'off' },
   },
   {
+    // Scripts of the web page: they run in a browser.
+    files: ['web/assets/*.js'],
+    ...tseslint.configs.disableTypeChecked,
+    languageOptions: {
+      globals: {
+        ...{ document: 'readonly', location: 'readonly', window: 'readonly', fetch: 'readonly' },
+        ...{ DOMParser: 'readonly', Event: 'readonly', EventSource: 'readonly', setTimeout: 'readonly' },
+        ...{
+          getComputedStyle: 'readonly',
+          matchMedia: 'readonly',
+          uPlot: 'readonly',
+          ResizeObserver: 'readonly',
+        },
+      },
+      parserOptions: { projectService: false },
+    },
+  },
+  {
     // Workflow code is replayed: it may see neither Node nor the code of the activities, only their types.
     files: ['workflows/**/*.ts'],
     rules: {

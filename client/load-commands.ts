@@ -34,6 +34,10 @@ const files: CommandFile[] = [
     load: async () => (await import('./commands/server/up.js')).addUp,
   },
   {
+    commands: { web: 'serve the page, as `up` does, until Ctrl-C; print its address' },
+    load: async () => (await import('../web/command.js')).addWeb,
+  },
+  {
     commands: { sets: 'list the backup sets' },
     load: async () => (await import('./commands/set/sets.js')).addSets,
   },

@@ -2,7 +2,9 @@ import type { Client, Connection, WorkflowHandle } from '@temporalio/client';
 import { shortInstallationId } from '../catalog/installation.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { installationKey } from '../catalog/hosts/installation-key.js';
+import { readHostFile } from '../embedded/host-file.js';
 import { joinHost, takeLease, type Lease } from '../embedded/lease.js';
+import { isAlive } from '../embedded/temporal-server.js';
 import { ownServer, usesOwnServer } from '../workers/server/own-server.js';
 import { embeddedServer, identityOf, type TemporalTarget } from '../workers/server/temporal-target.js';
 import { answerWithinMs } from '../workers/server/workflow-trouble.js';
@@ -38,6 +40,18 @@ export async function findServer(session: Session): Promise<Server | undefined> 
   await session.settleHost();
   const lease = await joinHost(settings);
   return lease === undefined ? undefined : connect(session, embeddedServer(lease.host.address), lease);
+}
+
+/**
+ * The server that runs now, for what only looks, however long: it holds no lease, so that the embedded one stops with
+ * its last command all the same. Undefined when it is not running.
+ */
+export async function serverInSight(session: Session): Promise<Server | undefined> {
+  const { settings } = session;
+  if (usesOwnServer(settings)) return connect(session, ownServer(settings, process.env), undefined);
+  const host = readHostFile(settings.TAPEFLOW_DATA_DIR);
+  if (host === undefined || !isAlive(host.pid)) return undefined;
+  return connect(session, embeddedServer(host.address), undefined);
 }
 
 /** Runs what needs a server: one is started where none runs. */

@@ -58,7 +58,7 @@ const openForWork: Open = (settings, settleHost) =>
   settleHost().then(() => openCatalog(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR));
 
 /** Writes nothing, except that a catalog of an older version is migrated if the user may write. */
-const openToRead: Open = (settings, settleHost) =>
+export const openToRead: Open = (settings, settleHost) =>
   openForReading(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR, () => openForWork(settings, settleHost));
 
 /** Runs a command that only reads the catalog: whoever may read its files can run it. */

@@ -1,7 +1,7 @@
 // Compiles the project to dist/, bundles the program to dist/program/, and the workflows to dist/workflow-bundle.js.
 // Plain Node: runs before anything is built.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -16,6 +16,7 @@ const compiled = spawnSync(process.execPath, [require.resolve('typescript/bin/ts
 if (compiled.status !== 0) process.exit(compiled.status ?? 1);
 await bundleProgram();
 await describeCommands();
+copyPageAssets();
 await bundleWorkflows();
 copyFileSync(path.join(root, 'package-lock.json'), path.join(dist, 'built-from-lock.json'));
 
@@ -65,6 +66,15 @@ async function bundleProgram() {
       ].join('\n'),
     },
   });
+}
+
+/** Puts the files of the web page in one folder, from which it serves them: its own, and those that plot. */
+function copyPageAssets() {
+  const folder = path.join(dist, 'web', 'assets');
+  rmSync(folder, { recursive: true, force: true });
+  cpSync(path.join(root, 'web', 'assets'), folder, { recursive: true });
+  for (const name of ['uPlot.iife.min.js', 'uPlot.min.css'])
+    copyFileSync(require.resolve(`uplot/dist/${name}`), path.join(folder, name));
 }
 
 /** Writes what completions and the manual page tell of the commands. */

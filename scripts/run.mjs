@@ -58,7 +58,7 @@ function sourceKey() {
     for (const name of readdirSync(dir).sort()) {
       const file = path.join(dir, name);
       if (statSync(file).isDirectory()) walk(file);
-      else if (name.endsWith('.ts')) add(file);
+      else if (/\.(?:tsx?|js|css|svg)$/.test(name)) add(file);
     }
   };
   for (const dir of sourceDirs) if (existsSync(path.join(root, dir))) walk(path.join(root, dir));

@@ -12,6 +12,10 @@ export interface Wait {
   /** Where, and for a tape of which pool; empty where several are possible, or it is not known. */
   drive: string;
   pool: string;
+  /** The one tape that is wanted, by its name; empty where any of the pool will do. */
+  tape: string;
+  /** What is in the way, as a sentence. */
+  reason: string | null;
   /** Milliseconds since 1970; undefined for a restore, a verify or a copy, whose catalog has no time of it. */
   since: number | undefined;
 }
@@ -24,7 +28,7 @@ export async function waitsForPeople(db: Catalog): Promise<Wait[]> {
 async function waitingSets(db: Catalog): Promise<Wait[]> {
   const sets = await db
     .selectFrom('sets')
-    .select(['id', 'state', 'pool', 'drive', 'places'])
+    .select(['id', 'state', 'pool', 'drive', 'places', 'reason'])
     .where('state', 'in', ['waiting_for_tape', 'paused'])
     .orderBy('id')
     .execute();
@@ -36,7 +40,7 @@ async function waitingSets(db: Catalog): Promise<Wait[]> {
       ...{ id: set.id, kind: 'backup', awaits: set.state === 'paused' ? 'resume' : 'tape' },
       drive: only(places.map(({ drive }) => drive)),
       pool: only(places.map(({ pool }) => pool)),
-      since: await stateSince(db, set.id, set.state),
+      ...{ tape: '', reason: set.reason, since: await stateSince(db, set.id, set.state) },
     });
   }
   return waits;
@@ -64,23 +68,24 @@ async function stateSince(db: Catalog, setId: string, state: SetState): Promise<
 async function waitingRetrievals(db: Catalog): Promise<Wait[]> {
   const rows = await db
     .selectFrom('retrievals')
-    .select(['id', 'kind', 'drive', 'any_drive'])
+    .select(['id', 'kind', 'drive', 'any_drive', 'reason'])
     .where('state', '=', 'waiting_for_tape')
     .orderBy('id')
     .execute();
   const waits: Wait[] = [];
-  for (const { id, kind, drive, any_drive: any } of rows) {
+  for (const { id, kind, drive, any_drive: any, reason } of rows) {
     const next = await db
       .selectFrom('retrieval_archives')
       .innerJoin('tapes', 'tapes.uuid', 'retrieval_archives.tape_uuid')
-      .select('tapes.pool')
+      .select(['tapes.pool', 'tapes.name'])
       .where('retrieval_id', '=', id)
       .where('retrieval_archives.state', '=', 'pending')
       .orderBy('no')
       .limit(1)
       .executeTakeFirst();
-    const pool = next?.pool ?? '';
-    waits.push({ id, kind, awaits: 'tape', drive: any === 1 ? '' : drive, pool, since: undefined });
+    const { pool = '', name: tape = '' } = next ?? {};
+    const where = { drive: any === 1 ? '' : drive, pool };
+    waits.push({ ...{ id, kind, awaits: 'tape', reason, since: undefined }, ...where, tape });
   }
   return waits;
 }

@@ -72,6 +72,18 @@ export async function eventsOf(
   return query.execute();
 }
 
+/** The last events of a set, in order. */
+export async function lastEvents(db: Catalog, setId: string, limit: number): Promise<RecordedEvent[]> {
+  const rows = await db
+    .selectFrom('events')
+    .select(['id', 'group_no', 'stage', 'at', 'ms', 'bytes', 'detail'])
+    .where('set_id', '=', setId)
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute();
+  return rows.reverse();
+}
+
 /** Id of the set's last event; 0 when it has none. */
 export async function lastEvent(db: Catalog, setId: string): Promise<number> {
   const row = await db

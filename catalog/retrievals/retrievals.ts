@@ -170,6 +170,17 @@ export async function unfinishedRetrievals(db: Catalog): Promise<RetrievalRow[]>
     .execute();
 }
 
+/** The last retrievals, newest first. */
+export function lastRetrievals(db: Catalog, limit: number): Promise<RetrievalRow[]> {
+  return db
+    .selectFrom('retrievals')
+    .selectAll()
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute();
+}
+
 /** Records how many times in a row workers have resumed an unfinished retrieval automatically. */
 export async function recordRetrievalResume(db: Catalog, id: string, times: number): Promise<void> {
   const taken = { taken_up: times, taken_up_at: Date.now() };

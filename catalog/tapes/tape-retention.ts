@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
+import { SetRetention, type ExpiryTime } from '../sets/set-retention.js';
 import type { CountedReason } from '../sets/pool-counts.js';
-import type { SetRetention, ExpiryTime } from '../sets/set-retention.js';
+import type { Retentions } from '../../config/settings/retention.js';
 import type { Catalog } from '../open-catalog.js';
 import { finalRetrievalStates } from '../retrievals/retrievals.js';
 import { finalSetStates } from '../schema/set-tables.js';
@@ -164,6 +165,18 @@ async function usesOf(
     ...[...new Set(building)].map((id) => `the set ${id}, which is unfinished, builds on what it holds`),
     ...reading.map((row) => `${row.id}, which is unfinished, needs it`),
   ];
+}
+
+/** The same of every tape, by its name. */
+export async function tapeRetentions(
+  db: Catalog,
+  retentions: Retentions,
+  now: number,
+): Promise<TapeRetention[]> {
+  const keeping = await SetRetention.of(db, retentions);
+  const kept: TapeRetention[] = [];
+  for (const tape of await listTapes(db)) kept.push(await tapeRetention(db, tape, keeping, now));
+  return kept;
 }
 
 /** Names of the recyclable tapes of a pool. */

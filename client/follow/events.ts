@@ -47,7 +47,7 @@ export class EventPrinter {
 }
 
 /** Lines for people: only stages that matter to them; a sync of several archives is one line. */
-function eventLines(setId: string, events: readonly RecordedEvent[]): string[] {
+export function eventLines(setId: string, events: readonly RecordedEvent[]): string[] {
   const lines: string[] = [];
   let synced: RecordedEvent[] = [];
   const flush = () => {

@@ -38,6 +38,20 @@ export async function runRetrieval(
   });
 }
 
+/** Starts or resumes a retrieval, and leaves it to the server and the workers, which stay. */
+export async function startDetached(
+  session: Session,
+  { row, attached }: { row: RetrievalRow; attached: boolean },
+): Promise<void> {
+  await withServer(session, async (server) => {
+    await startRetrieval(server, session.settings, await session.catalog(), row);
+    await server.lease?.stay();
+  });
+  session.print(
+    `${row.id} ${attached ? 'is unfinished, and goes on' : 'has begun'}; \`tapeflow status ${row.id}\` shows it.`,
+  );
+}
+
 /** Follows a retrieval to its end and prints the result. Sets the process's exit code. */
 export async function followRetrieval(
   session: Session,

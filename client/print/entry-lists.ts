@@ -8,7 +8,8 @@ import type { Session } from '../session.js';
 /** Maximum number of entries of each list shown at the end of a set and by `status`; `ls` shows all. */
 const shownFirst = 20;
 
-const headings: Record<ListKind, { label: string; means: string }> = {
+/** What the lists are called, and what is in them. */
+export const headings: Record<ListKind, { label: string; means: string }> = {
   skipped: { label: 'Skipped:', means: 'not completely in the backup' },
   flagged: { label: 'Flagged:', means: 'in the backup, but changed meanwhile' },
 };
@@ -36,7 +37,8 @@ export async function entryListsObject(catalog: Catalog, setId: string): Promise
   return { skippedFirst: await objects('skipped'), flaggedFirst: await objects('flagged') };
 }
 
-async function firstListed(catalog: Catalog, setId: string, kind: ListKind): Promise<ListedFile[]> {
+/** The first entries of one of the lists. */
+export async function firstListed(catalog: Catalog, setId: string, kind: ListKind): Promise<ListedFile[]> {
   const rows: ListedFile[] = [];
   for await (const page of listedFiles(catalog, setId, kind, shownFirst)) rows.push(...page);
   return rows;

@@ -21,7 +21,7 @@ export async function printRetrieval(
   steps: readonly PendingStep[] = [],
 ): Promise<void> {
   const catalog = await session.catalog();
-  const { id, kind, status, reason, restored, same, kept, failed, problems, seconds } = summary;
+  const { id, kind, status, problems } = summary;
   if (finalRetrievalStates.includes(status)) process.exitCode = exitCodeOf(summary);
   // A verify of something that no longer exists has nothing to say about end marks.
   const marks =
@@ -36,16 +36,7 @@ export async function printRetrieval(
     return;
   }
   session.print('');
-  const done = { restore: 'restored', verify: 'compared', copy: 'copied' }[kind];
-  const more = [
-    ...(same > 0 ? [`${formatNumber(same)} already there`] : []),
-    ...(kept > 0 ? [`${formatNumber(kept)} kept, because what is there is not older`] : []),
-    ...(failed > 0 ? [`${formatNumber(failed)} failed`] : []),
-  ];
-  session.print(
-    `${id}: ${status.replaceAll('_', ' ')}${reason === null ? '' : ` (${reason})`} ` +
-      `in ${formatSeconds(seconds)}: ${[`${formatNumber(restored)} ${done}`, ...more].join(', ')}`,
-  );
+  session.print(`${id}: ${retrievalText(summary)}`);
   for (const line of steps.map(stepLine)) if (line !== undefined) session.print(`  now: ${line}`);
   for (const { path, reason } of await problemsOf(catalog, id, problemsShown))
     session.print(`  ${path === null ? '' : `${displayPath(path)}: `}${reason}`);
@@ -55,6 +46,21 @@ export async function printRetrieval(
     );
   for (const sentence of [unsetSentence(summary.unset), ...marks])
     if (sentence !== undefined) session.print(sentence);
+}
+
+/** What a retrieval has done, in a line. */
+export function retrievalText(summary: RetrievalSummary): string {
+  const { kind, status, reason, restored, same, kept, failed, seconds } = summary;
+  const done = { restore: 'restored', verify: 'compared', copy: 'copied' }[kind];
+  const more = [
+    ...(same > 0 ? [`${formatNumber(same)} already there`] : []),
+    ...(kept > 0 ? [`${formatNumber(kept)} kept, because what is there is not older`] : []),
+    ...(failed > 0 ? [`${formatNumber(failed)} failed`] : []),
+  ];
+  return (
+    `${status.replaceAll('_', ' ')}${reason === null ? '' : ` (${reason})`} ` +
+    `in ${formatSeconds(seconds)}: ${[`${formatNumber(restored)} ${done}`, ...more].join(', ')}`
+  );
 }
 
 function exitCodeOf({ status, failed, problems, salvaged, unset }: RetrievalSummary): number {

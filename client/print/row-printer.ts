@@ -1,27 +1,18 @@
 import { formatTime } from '../../config/local-time.js';
-import { fromBytes, displayName } from '../../entry/byte-string.js';
-import { holderOf } from '../../catalog/files/files.js';
+import { fromBytes } from '../../entry/byte-string.js';
 import type { FileRow } from '../../catalog/rows.js';
-import { archiveOf } from '../../catalog/groups/groups.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { shownHost } from '../../catalog/sets/set-host.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { onHost } from '../../entry/host-path.js';
-import { tapesOfGroup } from '../../catalog/copies/copies.js';
 import { jsonHash } from './file-hash.js';
+import { FilePlaces, placeText, shownLink } from './file-places.js';
 import { jsonName, jsonPath, displayPath } from './names.js';
 import type { Session } from '../session.js';
 
-/** The archive that holds a file, and its tapes. */
-interface Place {
-  archive: string | null;
-  tape: string | null;
-}
-const nowhere: Place = { archive: null, tape: null };
-
 /** Prints catalog rows of files under a header: type, size, modification time, place, name. */
 export class RowPrinter {
-  private readonly places = new Map<string, Place>();
+  private readonly places: FilePlaces;
 
   private readonly hosts = new Map<string, string | null>();
 
@@ -32,13 +23,14 @@ export class RowPrinter {
     private readonly session: Session,
     private readonly catalog: Catalog,
     private readonly withSet = false,
-  ) {}
+  ) {
+    this.places = new FilePlaces(catalog);
+  }
 
   async row(row: FileRow): Promise<void> {
-    const { setId, group } = holderOf(row);
-    const isStored = row.state === 'packed' || row.state === 'unchanged';
     const host = await this.hostOf(row.set_id);
-    const { archive, tape } = isStored ? await this.placeOf(setId, group) : nowhere;
+    const place = await this.places.of(row);
+    const { archive, tape } = place;
     if (this.session.json) {
       const { size, state, reason, type, tar_offset: offset } = row;
       const mtime = new Date(row.mtime_s * 1000).toISOString();
@@ -59,10 +51,7 @@ export class RowPrinter {
       });
       return;
     }
-    const where =
-      archive === null
-        ? `${row.state}${row.reason === null ? '' : `: ${row.reason}`}`
-        : `${tape ?? 'no tape yet'} ${archive}`;
+    const where = placeText(row, place);
     const target = shownLink(row);
     const kind = {
       file: '-',
@@ -113,18 +102,6 @@ export class RowPrinter {
     }
     return host;
   }
-
-  private async placeOf(setId: string, group: number): Promise<Place> {
-    const key = `${setId} ${group}`;
-    let place = this.places.get(key);
-    if (place === undefined) {
-      const archive = (await archiveOf(this.catalog, setId, group))?.name ?? null;
-      const tapes = (await tapesOfGroup(this.catalog, setId, group)).join(', ');
-      place = { archive, tape: tapes === '' ? null : tapes };
-      this.places.set(key, place);
-    }
-    return place;
-  }
 }
 
 /** The target of a symbolic link, the member that a hard link points to, or the numbers of a device. */
@@ -134,10 +111,4 @@ function linkOf({ type, link_target: target }: FileRow): Record<string, string> 
   return type === 'symlink'
     ? jsonName('target', fromBytes(target))
     : jsonName('hardLink', `/${fromBytes(target)}`);
-}
-
-function shownLink({ type, link_target: target }: FileRow): string {
-  if (target === null) return '';
-  if (type === 'character' || type === 'block') return ` (${fromBytes(target)})`;
-  return type === 'symlink' ? ` -> ${displayName(fromBytes(target))}` : ` = ${displayPath(target)}`;
 }

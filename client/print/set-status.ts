@@ -49,7 +49,8 @@ export function statusLines(summary: SetSummary): string[] {
   ];
 }
 
-function onTapeText(summary: SetSummary): string {
+/** What of a set is on which tapes. */
+export function onTapeText(summary: SetSummary): string {
   const { archives, files, bytesIn, bytesOut, tapes, lostGroups } = summary;
   if (archives === 0) return lostGroups.length > 0 ? 'nothing any more' : 'nothing yet';
   const where = tapes.join(', ') || (lostGroups.length > 0 ? 'no tape any more' : 'no tape yet');

@@ -43,6 +43,7 @@ export function complete(
   const staging = stagingBudget(values, wrong);
   if (values.ENCRYPT && values.AGE_RECIPIENTS === undefined)
     throw wrong('ENCRYPT', 'is true, and AGE_RECIPIENTS names no one to encrypt to');
+  requireOwnMachine(values, wrong);
   return {
     ...values,
     COMPRESSION_LEVEL: compressionLevel(values, wrong),
@@ -96,6 +97,22 @@ function allRetentions(
     otherwise: POOL_RETENTION,
     ...(hasCounts ? { keep: { zone: machineZone(), pools: Object.fromEntries(counted), ...otherwise } } : {}),
   };
+}
+
+/** Addresses that no other machine reaches. */
+const ownMachine = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]):\d+$/;
+
+/** The page's token would cross the network as it is: that has to be asked for. */
+function requireOwnMachine(
+  { WEB_ADDRESS: address, WEB_ALLOW_NETWORK: allowed }: SettingValues,
+  wrong: Complaint,
+): void {
+  if (address === undefined || address === 'off' || allowed || ownMachine.test(address)) return;
+  throw wrong(
+    'WEB_ADDRESS',
+    `is ${address}, which other machines reach: the page has no TLS, so whoever listens on the network could take its ` +
+      'token and give commands. Use 127.0.0.1, and from elsewhere `ssh -L`; or allow it with WEB_ALLOW_NETWORK=true',
+  );
 }
 
 /** Bytes that may be staged at once. */

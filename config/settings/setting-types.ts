@@ -119,6 +119,23 @@ export const listenAddress = z
     return z.NEVER;
   });
 
+/** Where the web page is served, as `ADDRESS:PORT`; a port alone is one of 127.0.0.1; or `off`. */
+export const pageAddress = z
+  .union([z.string(), z.number(), z.literal(false)], { error: `${addressWanted}, or off` })
+  .transform((value, context): string => {
+    if (['off', 'no', 'false'].includes(String(value).toLowerCase())) return 'off';
+    const parsed = listenAddress.safeParse(value);
+    if (parsed.success) return parsed.data;
+    context.issues.push({ code: 'custom', message: `${addressWanted}, or off`, input: value });
+    return z.NEVER;
+  });
+
+/** An address of the web, without a trailing slash. */
+export const webUrl = z
+  .string()
+  .regex(/^https?:\/\/[^\s]+$/i, 'must be a URL such as http://127.0.0.1:8080')
+  .transform((url) => url.replace(/\/+$/, ''));
+
 /** The name of a drive or a pool. */
 export const driveOrPoolName = z
   .string()

@@ -8,12 +8,14 @@ import {
   listenAddress,
   driveOrPoolName,
   keepCounts,
+  pageAddress,
   recipients,
   retention,
   seconds,
   size,
   sizeFrom,
   text,
+  webUrl,
   whole,
 } from './setting-types.js';
 
@@ -115,6 +117,17 @@ export const settingsSchema = z.object({
    * None when not given.
    */
   METRICS_ADDRESS: listenAddress.optional(),
+  /**
+   * Where `up` and `web` serve the page: `PORT`, which is on 127.0.0.1, `ADDRESS:PORT`, or `off`. When not given, a free
+   * port of 127.0.0.1, which stays the same from run to run.
+   */
+  WEB_ADDRESS: pageAddress.optional(),
+  /** True: the page shows everything and takes no commands. */
+  WEB_READ_ONLY: flag.default(false),
+  /** True: WEB_ADDRESS may be one that other machines reach, although the page has no TLS. */
+  WEB_ALLOW_NETWORK: flag.default(false),
+  /** The Temporal UI of your own server, to which the page links; that of the embedded one is known. */
+  TEMPORAL_UI_URL: webUrl.optional(),
   /** How long `waitForFinal` looks for the complete archive before it warns and is retried. */
   FINAL_WAIT_SECONDS: seconds.default(30),
   /** The server gives up an activity after this long without a heartbeat. */

@@ -17,6 +17,13 @@ export interface AwaitedDrive {
   heldBy(): string | undefined;
 }
 
+const heldAdvice = 'A drive is used by one at a time: this goes on by itself when that one ends.';
+
+/** True for the reason of a wait that no person can end: somebody else has the drive. */
+export function isHeldDrive(reason: string): boolean {
+  return reason.includes(heldAdvice);
+}
+
 /**
  * The drive of a worker. While another installation or command holds it, every query throws `TapeNotReady` with the
  * reason `drive_held`, naming the holder, and locking is retried until it is free. Throws `DriveBusy` when a worker of
@@ -54,7 +61,7 @@ export async function awaitDrive(
     throw tapeNotReady(
       'drive_held',
       busy?.message ?? `The drive ${driveSettings.name} is in use.`,
-      'A drive is used by one at a time: this goes on by itself when that one ends.',
+      heldAdvice,
     );
   };
   let timer: NodeJS.Timeout | undefined;

@@ -103,6 +103,8 @@ export class Installation {
       // Shorter than the defaults, which are tested on their own: a dead attempt is noticed soon.
       HEARTBEAT_SECONDS: '5',
       TAPE_RETRY_SECONDS: '1',
+      // A process more with each `up`; its own tests turn it on.
+      WEB_ADDRESS: 'off',
       ...env,
     });
     t.after(() => installation.destroy());
@@ -264,7 +266,7 @@ export function cleanEnv(): Record<string, string> {
   const clean: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) {
     const ours =
-      /^(TAPEFLOW_|TAPE_|POOL_|TEMPORAL_|BACKUP_|COMPRESS|STAGING_|MAX_GROUP|PARALLEL_|INIT_CWD|LOG_|NODE_TEST)/.test(
+      /^(TAPEFLOW_|TAPE_|POOL_|TEMPORAL_|BACKUP_|COMPRESS|STAGING_|MAX_GROUP|PARALLEL_|INIT_CWD|LOG_|WEB_|NODE_TEST)/.test(
         name,
       );
     if (value !== undefined && !ours) clean[name] = value;

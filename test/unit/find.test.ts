@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FileRow } from '../../catalog/rows.js';
-import { entryFilter } from '../../client/commands/files/find.js';
+import { entryFilter } from '../../client/commands/files/find-files.js';
 import { rowFilter, type RowCriteria } from '../../client/print/row-filter.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { globProblem, globFilter } from '../../entry/globs.js';

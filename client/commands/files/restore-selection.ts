@@ -14,6 +14,8 @@ import { namesInFile, type NameFile } from './name-lines.js';
 /** Options that say what is wanted. */
 export interface SelectionFlags {
   include: string[];
+  /** Exact member names, of whoever has them from the catalog. */
+  names?: string[];
   path?: string;
   filesFrom?: string;
   filesFrom0?: string;
@@ -37,6 +39,7 @@ export async function askedSelection(catalog: Catalog, setId: string, flags: Sel
   const asked: Asked = { selection: { names: [], globs: [] }, missing: [] };
   if (flags.path !== undefined) await addPath(catalog, setId, asked, memberNamesOf(flags.path));
   for (const given of flags.include) await addInclude(catalog, setId, asked, given);
+  for (const name of flags.names ?? []) await addPath(catalog, setId, asked, [name]);
   const { selection } = asked;
   await nameUnmatchedGlobs(catalog, setId, asked);
   await addFiles(catalog, setId, asked, filesOf(flags));

@@ -1,6 +1,7 @@
 import { isAbsolute } from 'node:path';
 import type { Command } from 'commander';
 import { isFreshTarget } from '../../../archive/unpack/fresh-target.js';
+import type { OpenedRead } from '../../../catalog/retrievals/open-read.js';
 import { planRestore, type RetrievalPlan } from '../../../catalog/retrievals/plan/plan-restore.js';
 import { possibleLossNote } from '../../../catalog/rebuilt/rebuilt-sets.js';
 import {
@@ -33,7 +34,8 @@ import { askedSelection, type Asked, type SelectionFlags } from './restore-selec
 import { setToRestore } from './restore-set.js';
 import { openTarget, requireTargetFlags, type TargetFlags } from './restore-target.js';
 
-interface RestoreFlags extends SelectionFlags, TargetFlags, OwnerFlags {
+/** Options of `restore`. */
+export interface RestoreFlags extends SelectionFlags, TargetFlags, OwnerFlags {
   overwrite: string;
   drive?: string;
   before?: string;
@@ -93,6 +95,19 @@ async function withoutHosts(session: Session, set: SetRow, flags: RestoreFlags):
 }
 
 async function restore(session: Session, setName: string, flags: RestoreFlags): Promise<void> {
+  const begun = await beginRestore(session, setName, flags);
+  if (begun !== undefined) await runRetrieval(session, begun.row, begun);
+}
+
+/**
+ * Checks what is asked for, and makes the restore or finds the unfinished one that is the same; nothing reads for it yet.
+ * Undefined, with what there is to say of it, for a dry run, and when the answer to its question was no.
+ */
+export async function beginRestore(
+  session: Session,
+  setName: string,
+  flags: RestoreFlags,
+): Promise<OpenedRead | undefined> {
   if (!overwriteModes.includes(flags.overwrite)) {
     throw usageFailure(
       'WrongOverwrite',
@@ -136,10 +151,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
   if (doubt !== undefined) session.say(doubt);
   const isDry = flags.dryRun === true;
   const unfinished = isDry ? undefined : await unfinishedRetrievalLike(catalog, wanted);
-  if (unfinished !== undefined) {
-    await runRetrieval(session, unfinished, { attached: true });
-    return;
-  }
+  if (unfinished !== undefined) return { row: unfinished, attached: true };
   const plan = await planNew(catalog, wanted, asked, await tapesInDrives(session, names));
   if (isHere && !isDry) await requireOpenable(session, catalog, plan.archives, wanted.identity_file ?? null);
   const isFresh = wanted.fresh === 1 && isOneFileSystem(target, sources);
@@ -156,7 +168,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
       salvage: flags.salvage === true,
       lack,
     });
-    return;
+    return undefined;
   }
   if (lack !== undefined) throw noRoom(lack);
   const members = plan.archives.reduce((sum, archive) => sum + archive.members, 0);
@@ -167,7 +179,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
     !(await confirmed(setId, members, flags.overwrite))
   ) {
     session.say('Nothing was restored.');
-    return;
+    return undefined;
   }
   const row = await insertRetrieval(
     catalog,
@@ -175,7 +187,7 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
     plan.archives,
     plan.problems,
   );
-  await runRetrieval(session, row, { attached: false });
+  return { row, attached: false };
 }
 
 /** The path of a file of identities on another host. */

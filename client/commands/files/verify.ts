@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { openVerify, type ReadRequest } from '../../../catalog/retrievals/open-read.js';
+import { openVerify, type OpenedRead, type ReadRequest } from '../../../catalog/retrievals/open-read.js';
 import { planRepair } from '../../../catalog/retrievals/plan/plan-copies.js';
 import { subjectName, subjectOf } from '../../../catalog/retrievals/retrieval-subject.js';
 import {
@@ -35,10 +35,13 @@ export function addVerify(program: Command): void {
   );
 }
 
+/** What of the options of a `verify` says how it reads. */
+type ReadBackFlags = Pick<VerifyFlags, 'sample' | 'drive' | 'identity'>;
+
 /** Checks the options of a `verify`; throws a usage failure that says what is wrong. */
 export function plannedVerify(
   settings: Settings,
-  flags: VerifyFlags,
+  flags: ReadBackFlags,
 ): Extract<ReadRequest, { kind: 'verify' }> {
   const percent = Number(flags.sample.replace(/%$/, ''));
   if (!(percent > 0 && percent <= 100))
@@ -97,6 +100,17 @@ async function verify(session: Session, subject: string, flags: VerifyFlags): Pr
 
 /** Reads back and compares; returns the id of the verify. */
 async function readBack(session: Session, subject: string, flags: VerifyFlags): Promise<string> {
+  const opened = await beginVerify(session, subject, flags);
+  await runRetrieval(session, opened.row, opened);
+  return opened.row.id;
+}
+
+/** Makes the verify of a set or a tape, or finds the unfinished one; nothing reads for it yet. */
+export async function beginVerify(
+  session: Session,
+  subject: string,
+  flags: ReadBackFlags = { sample: '100' },
+): Promise<OpenedRead> {
   const wanted = plannedVerify(await session.allDrives(), flags);
   const catalog = await session.catalog();
   const opened = await openVerify(catalog, subject, wanted);
@@ -104,6 +118,5 @@ async function readBack(session: Session, subject: string, flags: VerifyFlags): 
     return { setId: row.set_id, group: row.group_no };
   });
   await sayIfClosed(session, catalog, archives, opened.row.identity_file);
-  await runRetrieval(session, opened.row, opened);
-  return opened.row.id;
+  return opened;
 }

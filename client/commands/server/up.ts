@@ -3,13 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { requireZstdSupport } from '../../../operations/sets/zstd-support.js';
 import { isCatalogOutOfReach } from '../../../catalog/catalog-failure.js';
 import { listSets, unfinishedSets } from '../../../catalog/sets/sets.js';
-import { createLogger } from '../../../config/logger.js';
+import { createLogger, type Logger } from '../../../config/logger.js';
 import { TapeflowFailure } from '../../../config/failures.js';
 import { tellServiceManager } from '../../../config/service-manager.js';
 import { startHost, type Host } from '../../../embedded/host.js';
 import { joinHost, stopHost, type Lease } from '../../../embedded/lease.js';
 import { usesOwnServer } from '../../../workers/server/own-server.js';
 import { EventPrinter } from '../../follow/events.js';
+import { shownPageUrl, startPage, type PageProcess } from '../../page/page-process.js';
 import { inSession, type Session } from '../../session.js';
 import { untilStopped } from '../../server.js';
 import { troubledSets } from '../../follow/set-health.js';
@@ -35,16 +36,30 @@ async function up(session: Session): Promise<void> {
   if (settings.COMPRESSION === 'zstd') await requireZstdSupport(settings.COMPRESSION_CODEC);
   await session.settleHost();
   const running = await joinHost(settings);
-  if (running !== undefined) await joined(session, running);
-  else await hosted(session);
+  const logger = createLogger(settings, 'host');
+  // It begins while the server does.
+  const page = startPage(settings, logger, (sentence) => session.say(sentence));
+  try {
+    if (running !== undefined) await joined(session, running, page);
+    else await hosted(session, logger, page);
+  } finally {
+    await page.stop();
+  }
+}
+
+/** What tells of the page: a line for people. */
+function printPage(session: Session, url: string | undefined): void {
+  if (url !== undefined) session.print(`Page:         ${shownPageUrl(url)}`);
 }
 
 /** Another process already runs the host; this one keeps it up until Ctrl-C. */
-async function joined(session: Session, lease: Lease): Promise<void> {
+async function joined(session: Session, lease: Lease, page: PageProcess): Promise<void> {
   const { pid, ui, address } = lease.host;
-  if (session.json) session.emit({ pid, ui, address });
+  const url = await page.url();
+  if (session.json) session.emit({ pid, ui, address, ...(url === undefined ? {} : { page: url }) });
   else {
     session.print(`Server and workers run already (pid ${pid}). Temporal UI: ${ui}`);
+    printPage(session, url);
     session.print('They stay until Ctrl-C here.');
   }
   const lost = new Promise<void>((resolve) => lease.onLost(resolve));
@@ -53,9 +68,8 @@ async function joined(session: Session, lease: Lease): Promise<void> {
   await untilStopped(session, lease.release());
 }
 
-async function hosted(session: Session): Promise<void> {
+async function hosted(session: Session, logger: Logger, page: PageProcess): Promise<void> {
   const { settings } = session;
-  const logger = createLogger(settings, 'host');
   let host: Host;
   try {
     host = await startHost(settings, logger, { sticky: true, say: (sentence) => session.say(sentence) });
@@ -63,7 +77,7 @@ async function hosted(session: Session): Promise<void> {
     const late =
       error instanceof TapeflowFailure && error.code === 'HostRuns' ? await retryJoin(session) : undefined;
     if (late === undefined) throw error;
-    await joined(session, late);
+    await joined(session, late, page);
     return;
   }
   void host.told.then(() => tellServiceManager('READY=1'));
@@ -74,8 +88,10 @@ async function hosted(session: Session): Promise<void> {
     return untilStopped(session, host.stopped);
   });
   const { pid, ui, address } = host.file;
-  if (session.json) session.emit({ pid, ui, address });
+  const url = await page.url();
+  if (session.json) session.emit({ pid, ui, address, ...(url === undefined ? {} : { page: url }) });
   else {
+    printPage(session, url);
     session.print(`Temporal UI:  ${ui}`);
     session.print(`Temporal:     ${address}`);
     session.print(`Logs:         ${settings.TAPEFLOW_DATA_DIR}/logs`);

@@ -1,14 +1,13 @@
 import type { Command } from 'commander';
 import { SetRetention } from '../../../catalog/sets/set-retention.js';
 import { listSets } from '../../../catalog/sets/sets.js';
-import { type SetSummary, summarizeSet } from '../../../catalog/sets/set-summary.js';
-import type { SetRow } from '../../../catalog/rows.js';
+import { summarizeSet } from '../../../catalog/sets/set-summary.js';
 import { formatBytes } from '../../../config/sizes.js';
-import { formatCount, formatNumber } from '../../../config/counts.js';
 import { formatTime } from '../../../config/local-time.js';
 import { resultObject } from '../../print/set-summary.js';
+import { setExpiryText, setStateText } from '../../print/set-row.js';
 import { sourcesText } from '../../print/set-status.js';
-import { isoTime, keptText, reasonObjects } from '../../print/retention-text.js';
+import { isoTime, reasonObjects } from '../../print/retention-text.js';
 import { inReadOnlySession, type Session } from '../../session.js';
 import { printTable } from '../../print/print-table.js';
 
@@ -53,7 +52,7 @@ async function printSets(session: Session): Promise<void> {
     }
     rows.push([
       set.id,
-      stateText(set, summary),
+      setStateText(set, summary),
       set.recipients === null ? set.mode : `${set.mode}, encrypted`,
       set.base_id ?? '',
       formatTime(set.created_at),
@@ -63,33 +62,11 @@ async function printSets(session: Session): Promise<void> {
       formatBytes(summary.bytesIn),
       formatBytes(summary.bytesOut),
       summary.tapes.join(', '),
-      expiryOf(keeping, set, now),
+      setExpiryText(keeping, set, now),
       sourcesText(summary, ' '),
     ]);
   }
   if (session.json) return;
   if (rows.length === 1) session.print('There are no sets yet: `tapeflow backup PATH…` makes the first.');
   else await printTable(session, rows, leftOutFirst);
-}
-
-/** The state of a set, and what it has lost. */
-function stateText({ state, erased_at: erasedAt }: SetRow, { lostGroups, groups }: SetSummary): string {
-  const erased = erasedAt === null || state === 'expired' ? '' : ', partly erased';
-  const lost =
-    lostGroups.length === 0
-      ? ''
-      : `, ${formatNumber(lostGroups.length)} of ${formatCount(groups, 'group')} LOST`;
-  return `${state.replaceAll('_', ' ')}${erased}${lost}`;
-}
-
-/** When a set expires or has expired, or what keeps it, and which unexpired set still needs it. */
-function expiryOf(keeping: SetRetention, { id, state }: SetRow, now: number): string {
-  if (state === 'expired' || keeping.isUnfinished(id)) return '';
-  const expires = keeping.expires(id);
-  const byTime = keeping.keptByTime(id);
-  if (expires === Infinity && byTime < expires) return keptText(keeping.countedReasons(id), byTime, now);
-  if (expires > now) return expires === Infinity ? 'never' : formatTime(expires);
-  const [holder] = keeping.unexpiredDependents(id, now);
-  const verb = holder !== undefined && keeping.isBaseUnread(holder) ? 'may build' : 'builds';
-  return `${formatTime(expires)}, is over${holder === undefined ? '' : `; ${holder} ${verb} on it`}`;
 }

@@ -18,7 +18,8 @@ import { expiryText, retentionObject, retentionText } from '../../print/retentio
 import { inSession, type Session } from '../../session.js';
 import { namedTape, tapeObject } from './named-tape.js';
 
-interface EraseFlags {
+/** Options of `tape erase`. */
+export interface EraseFlags {
   drive: string;
   yes?: boolean;
   evenUnexpired?: boolean;
@@ -40,7 +41,8 @@ export function addTapeErase(tape: Command): void {
     );
 }
 
-async function erase(session: Session, name: string, flags: EraseFlags): Promise<void> {
+/** Says what erasing a tape would lose, or erases it. */
+export async function erase(session: Session, name: string, flags: EraseFlags): Promise<void> {
   const { settings } = session;
   const driveName = driveNamed(await session.allDrives(), flags.drive).name;
   const row = await namedTape(session, name);

@@ -33,7 +33,8 @@ export function addTapeLost(tape: Command): void {
     );
 }
 
-async function lost(session: Session, name: string, yes: boolean): Promise<void> {
+/** Says what marking a tape as lost would leave, or does it. */
+export async function lost(session: Session, name: string, yes: boolean): Promise<void> {
   const catalog = await session.catalog();
   const tape = await namedTape(session, name);
   if (tape.state === 'lost') throw usageFailure('LostAlready', `The tape ${name} is marked as lost already.`);
@@ -60,7 +61,8 @@ function textOf(gone: readonly LostGroups[], verb: string): string {
   return `${verb} no copy of ${sets.slice(0, 10).join(', ')}${sets.length > 10 ? ', …' : ''}`;
 }
 
-async function found(session: Session, name: string): Promise<void> {
+/** Marks a tape as found again. */
+export async function found(session: Session, name: string): Promise<void> {
   const tape = await namedTape(session, name);
   if (tape.state !== 'lost') throw usageFailure('NotLost', `The tape ${name} is not marked as lost.`);
   const back = await markTapeFound(await session.catalog(), tape);

@@ -38,7 +38,8 @@ async function ownTape(session: Session, name: string): Promise<TapeRow> {
   );
 }
 
-async function trust(session: Session, name: string): Promise<void> {
+/** Uses a tape again. */
+export async function trust(session: Session, name: string): Promise<void> {
   const row = await ownTape(session, name);
   if (row.state === 'lost')
     throw usageFailure(

@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
 import { installationId } from '../../../catalog/installation.js';
-import { SetRetention } from '../../../catalog/sets/set-retention.js';
-import { tapeRetention, type TapeRetention } from '../../../catalog/tapes/tape-retention.js';
+import { tapeRetentions } from '../../../catalog/tapes/tape-retention.js';
 import { archivesOnTapes } from '../../../catalog/tapes/lost-tapes.js';
-import { listTapes, tapeByName } from '../../../catalog/tapes/tapes.js';
+import { tapeByName } from '../../../catalog/tapes/tapes.js';
 import type { TapeRow } from '../../../catalog/rows.js';
 import { TapeflowFailure } from '../../../config/failures.js';
 import { driveNamed } from '../../../config/settings/drives.js';
@@ -60,13 +59,15 @@ export function addTape(program: Command): void {
   addTapeTrust(tape);
 }
 
-interface LabelFlags {
+/** Options of `tape label`. */
+export interface LabelFlags {
   pool?: string;
   drive: string;
   force?: boolean;
 }
 
-async function label(session: Session, name: string, flags: LabelFlags): Promise<void> {
+/** Labels the tape in a drive, and says so. */
+export async function label(session: Session, name: string, flags: LabelFlags): Promise<void> {
   const { settings } = session;
   const pool = flags.pool ?? settings.TAPE_POOL;
   requireName(name, 'tape name');
@@ -90,9 +91,7 @@ async function label(session: Session, name: string, flags: LabelFlags): Promise
 async function list(session: Session): Promise<void> {
   const catalog = await session.catalog();
   const now = Date.now();
-  const keeping = await SetRetention.of(catalog, session.settings.retentions);
-  const tapes: TapeRetention[] = [];
-  for (const row of await listTapes(catalog)) tapes.push(await tapeRetention(catalog, row, keeping, now));
+  const tapes = await tapeRetentions(catalog, session.settings.retentions, now);
   const on = await archivesOnTapes(catalog);
   const held = ({ uuid }: TapeRow) => on.get(uuid) ?? { archives: 0, damaged: 0 };
   if (session.json) {

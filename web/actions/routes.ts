@@ -1,0 +1,156 @@
+import type { Context, Hono } from 'hono';
+import { label } from '../../client/commands/tape/tape.js';
+import { erase } from '../../client/commands/tape/tape-erase.js';
+import { found, lost } from '../../client/commands/tape/tape-lost.js';
+import { trust } from '../../client/commands/tape/tape-trust.js';
+import { beginRestore } from '../../client/commands/files/restore.js';
+import { beginVerify } from '../../client/commands/files/verify.js';
+import { cancel } from '../../client/commands/set/cancel.js';
+import { pause } from '../../client/commands/set/pause.js';
+import { resume } from '../../client/commands/set/resume.js';
+import { retry } from '../../client/commands/set/retry.js';
+import { cancelRetrieval } from '../../client/follow/cancel-retrieval.js';
+import { startDetached } from '../../client/follow/follow-retrieval.js';
+import { displayPath } from '../../client/print/names.js';
+import type { Session } from '../../client/session.js';
+import { isRetrievalId } from '../../catalog/retrievals/retrievals.js';
+import { usageFailure } from '../../config/failures.js';
+import { toBytes } from '../../entry/byte-string.js';
+import { refusal } from '../access/refusal.js';
+import { decodeName } from '../names.js';
+import type { Site } from '../site.js';
+
+/** The fields of a form; one that is missing is empty. */
+type Fields = (name: string) => string;
+
+/** A command that a form gives: what it is, in words, and what it does. */
+interface Given {
+  what: string;
+  run(session: Session): Promise<void>;
+}
+
+/** What each form asks for, by its path below `actions/`. All of it is what the commands of these names do. */
+const commands: Record<string, (fields: Fields) => Given> = {
+  pause: (of) => ({ what: `Pause ${of('set')}`, run: (session) => pause(session, of('set')) }),
+  resume: (of) => ({ what: `Resume ${of('set')}`, run: (session) => resume(session, of('set'), true) }),
+  retry: (of) => ({ what: `Retry ${of('set')}`, run: (session) => retry(session, of('set'), true) }),
+  cancel: (of) => ({
+    what: `Cancel ${of('set')}`,
+    run: (session) =>
+      isRetrievalId(of('set')) ? cancelRetrieval(session, of('set')) : cancel(session, of('set'), false),
+  }),
+  discard: (of) => ({
+    what: `Delete what ${of('set')} has staged`,
+    run: async (session) => {
+      requireTyped(of('name'), of('set'));
+      await cancel(session, of('set'), true);
+    },
+  }),
+  label: (of) => ({
+    what: `Label the tape in ${of('drive')} as ${of('name')}`,
+    run: (session) =>
+      label(session, of('name'), { ...onDrive(of), pool: of('pool'), force: of('force') === 'yes' }),
+  }),
+  erase: (of) => ({
+    what: `Erase tape ${of('tape')}`,
+    run: async (session) => {
+      requireTyped(of('name'), of('tape'));
+      await erase(session, of('tape'), {
+        ...onDrive(of),
+        yes: true,
+        evenUnexpired: of('even-unexpired') === 'yes',
+      });
+    },
+  }),
+  lost: (of) => ({
+    what: `Mark tape ${of('tape')} as lost`,
+    run: async (session) => {
+      requireTyped(of('name'), of('tape'));
+      await lost(session, of('tape'), true);
+    },
+  }),
+  found: (of) => ({ what: `Tape ${of('tape')} was found`, run: (session) => found(session, of('tape')) }),
+  trust: (of) => ({ what: `Trust tape ${of('tape')} again`, run: (session) => trust(session, of('tape')) }),
+  verify: (of) => ({
+    what: `Verify ${of('subject')}`,
+    run: async (session) => startDetached(session, await beginVerify(session, of('subject'))),
+  }),
+  restore: (of) => restoreOf(of),
+};
+
+/** Takes what the forms of the page send, and leads back to where they stood. */
+export function addActions(app: Hono, site: Site): void {
+  app.post(`${site.base}actions/dismiss`, async (context) => {
+    const fields = await fieldsOf(context);
+    site.actions.dismiss(Number(fields('no')));
+    return back(context, site, fields);
+  });
+  for (const [name, command] of Object.entries(commands))
+    app.post(`${site.base}actions/${name}`, async (context) => {
+      if (site.isReadOnly)
+        return refusal(context, 403, 'This page shows only: commands are given on the command line.');
+      const fields = await fieldsOf(context);
+      const { what, run } = command(fields);
+      await site.actions.begin(what, async (tell) => {
+        const session = site.newSession(tell);
+        try {
+          await run(session);
+        } finally {
+          await session.close();
+        }
+      });
+      return back(context, site, fields);
+    });
+}
+
+async function fieldsOf({ req }: Context): Promise<Fields> {
+  const body = await req.parseBody();
+  return (name) => {
+    const value = body[name];
+    return typeof value === 'string' ? value.trim() : '';
+  };
+}
+
+/** Leads back below the base, whatever the form says. */
+function back(context: Context, { base }: Site, of: Fields): Response {
+  const { pathname, search } = new URL(`http://page${base}${of('back')}`);
+  return context.redirect(pathname.startsWith(base) ? pathname + search : base, 303);
+}
+
+function onDrive(of: Fields): { drive: string } {
+  return { drive: of('drive') === '' ? 'lto1' : of('drive') };
+}
+
+/** What cannot be taken back is done only for somebody who has typed what it is done to. */
+function requireTyped(typed: string, name: string): void {
+  if (typed === name) return;
+  throw usageFailure(
+    'NotTyped',
+    `What was typed, ${JSON.stringify(typed)}, is not the name ${name}.`,
+    'Nothing was done.',
+  );
+}
+
+function restoreOf(of: Fields): Given {
+  const at = decodeName(of('at'));
+  const isPreview = of('how') === 'preview';
+  const target = of('target');
+  const what = at === '' ? `set ${of('set')}` : `${displayPath(toBytes(at))} of set ${of('set')}`;
+  const isElsewhere = !target.startsWith('/') && target.includes(':');
+  return {
+    what: `${isPreview ? 'What a restore would do' : 'Restore'}: ${what} to ${target}`,
+    run: async (session) => {
+      if (!isElsewhere && !target.startsWith('/'))
+        throw usageFailure('WrongTarget', `The folder ${JSON.stringify(target)} is no whole path.`);
+      const begun = await beginRestore(session, of('set'), {
+        ...(isElsewhere ? { to: target } : { target }),
+        include: [],
+        ...(at === '' ? {} : { names: [at.replace(/\/$/, '')] }),
+        overwrite: of('overwrite'),
+        ...{ roomCheck: true, owner: true, ownerMap: [] },
+        ...(isPreview ? { dryRun: true } : {}),
+      });
+      if (begun !== undefined) await startDetached(session, begun);
+    },
+  };
+}

@@ -1,0 +1,70 @@
+import { installationId } from '../../catalog/installation.js';
+import { driveNamed } from '../../config/settings/drives.js';
+import { TapeflowFailure } from '../../config/failures.js';
+import { formatBytes } from '../../config/sizes.js';
+import { tapeAdvice } from '../../client/print/tape-advice.js';
+import { identifyTape } from '../../tape/drives/loaded-tape.js';
+import { queryDrive } from '../../tape/drives/query-drive.js';
+import type { MakePage } from './page.js';
+import { State } from './state-words.js';
+
+/** Which tape is in a drive, as `tape status` tells it. Looks when it is asked, and never by itself. */
+export const drivePage: MakePage = async ({ site, frame, param }) => {
+  const session = site.session();
+  const catalog = await session.catalog();
+  const drive = driveNamed(await session.allDrives(), param('drive'));
+  const head = (
+    <>
+      <h1>Drive {drive.name}</h1>
+      <p class="quiet">
+        {drive.kind} <span class="path">{drive.path}</span>
+        {drive.host === undefined ? '' : ` of host ${drive.host}`}
+      </p>
+    </>
+  );
+  const title = `Drive ${drive.name}`;
+  try {
+    if (!site.isReadOnly) await installationId(catalog);
+    const { loaded, protection } = await queryDrive(session.settings, drive, async (asked) => ({
+      loaded: await identifyTape(asked, catalog),
+      protection: await asked.writeProtection(),
+    }));
+    const { row, space } = loaded;
+    const body = (
+      <>
+        {head}
+        <p class="lead">
+          <a href={`${frame.base}tapes/${encodeURIComponent(row.name)}`}>Tape {row.name}</a>, pool {row.pool}{' '}
+          <State state={row.state} />
+        </p>
+        <p>
+          {formatBytes(space.free)} of {formatBytes(space.capacity)} free
+          {protection === undefined ? '' : `; cannot be written: ${protection.why}`}
+        </p>
+        {row.state === 'usable' && protection === undefined ? (
+          ''
+        ) : (
+          <p>
+            {row.reason ?? ''} {tapeAdvice(row, protection, drive.name)}
+          </p>
+        )}
+      </>
+    );
+    return { title, body };
+  } catch (error) {
+    if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
+    const body = (
+      <>
+        {head}
+        <p class="lead">{error.message}</p>
+        <p>{error.advice ?? ''}</p>
+        <p class="links">
+          <a href={`${frame.base}tapes?drive=${encodeURIComponent(drive.name)}#label`}>
+            Label the tape in it
+          </a>
+        </p>
+      </>
+    );
+    return { title, body };
+  }
+};

@@ -1,0 +1,199 @@
+import { hostAway } from '../../catalog/hosts/hosts.js';
+import { unfinishedRetrievals } from '../../catalog/retrievals/retrievals.js';
+import { summarizeRetrieval, type RetrievalSummary } from '../../catalog/retrievals/retrieval-summary.js';
+import type { RetrievalRow, SetRow } from '../../catalog/rows.js';
+import { summarizeSet, type SetSummary } from '../../catalog/sets/set-summary.js';
+import { unfinishedSets } from '../../catalog/sets/sets.js';
+import { formatCount } from '../../config/counts.js';
+import { formatSeconds } from '../../config/durations.js';
+import { formatTime } from '../../config/local-time.js';
+import { formatBytes } from '../../config/sizes.js';
+import { pendingReads, pendingSteps, type PendingStep } from '../../client/follow/pending-steps.js';
+import { troubleOf, type SetTrouble } from '../../client/follow/set-health.js';
+import { stepLine } from '../../client/follow/step-words.js';
+import { sourcesText } from '../../client/print/set-status.js';
+import { shownTarget } from '../../operations/retrievals/retrieval-start.js';
+import type { Site } from '../site.js';
+import type { Frame } from './frame.js';
+import { Bar, Command } from './layout.js';
+import { runPath } from './run-path.js';
+import { State } from './state-words.js';
+
+/** What a set does now. */
+export interface RunningSet {
+  summary: SetSummary;
+  steps: PendingStep[];
+  trouble: SetTrouble | undefined;
+  /** Why nothing of it goes on here, as a sentence. */
+  away: string | undefined;
+}
+
+/** What a set that has not ended does now; without a server what the catalog knows of it. */
+export async function runningSet(site: Site, { id, host }: SetRow): Promise<RunningSet> {
+  const catalog = await site.session().catalog();
+  const server = await site.atServer();
+  const away = await hostAway(catalog, host);
+  return {
+    summary: await summarizeSet(catalog, id),
+    steps: server === undefined ? [] : await pendingSteps(server, id),
+    trouble: server === undefined ? undefined : await troubleOf(server, id).catch(() => undefined),
+    away:
+      away !== undefined
+        ? `Host ${away.host} has its sources, and no archive worker there was heard of` +
+          `${away.since === null ? '' : ` since ${formatTime(away.since)}`}.`
+        : server === undefined
+          ? 'No server answers: it goes on by itself when one does. `tapeflow up` starts one.'
+          : undefined,
+  };
+}
+
+/** The same of every set that has not ended. */
+export async function runningSets(site: Site): Promise<RunningSet[]> {
+  const sets = await unfinishedSets(await site.session().catalog());
+  return Promise.all(sets.map((set) => runningSet(site, set)));
+}
+
+/** A restore, a verify or a copy that has not ended. */
+export interface RunningRead {
+  row: RetrievalRow;
+  summary: RetrievalSummary;
+  steps: PendingStep[];
+}
+
+export async function runningRead(site: Site, row: RetrievalRow): Promise<RunningRead> {
+  const server = await site.atServer();
+  const steps = server === undefined ? [] : await pendingReads(server, row.id);
+  return { row, summary: await summarizeRetrieval(await site.session().catalog(), row.id), steps };
+}
+
+export async function runningReads(site: Site): Promise<RunningRead[]> {
+  const rows = await unfinishedRetrievals(await site.session().catalog());
+  return Promise.all(rows.map((row) => runningRead(site, row)));
+}
+
+/** A set under way: how far it is, what it does, and what can be done. */
+export function SetCard({ running, frame }: { running: RunningSet; frame: Frame }) {
+  const { summary, steps, trouble, away } = running;
+  const { setId, status, plannedBytes, bytesIn, bytesOut, archives, groups, scanned } = summary;
+  return (
+    <article class="card">
+      <h3>
+        <a href={frame.base + runPath(setId)}>Set {setId}</a> <State state={status} />
+      </h3>
+      <p class="quiet">{sourcesText(summary, ', ')}</p>
+      <Bar part={bytesIn} whole={plannedBytes} label={`Part of set ${setId} that is on tape`} />
+      <p>
+        {formatBytes(bytesIn)} of {formatBytes(plannedBytes)}
+        {scanned ? '' : ' found so far'} on tape as {formatBytes(bytesOut)}, {archives} of{' '}
+        {formatCount(groups, 'archive')}, in {formatSeconds(summary.seconds)}
+      </p>
+      {trouble === undefined ? (
+        ''
+      ) : (
+        <p class="trouble">
+          It is unfinished, but {trouble.finding}. {trouble.advice}
+        </p>
+      )}
+      {away === undefined ? '' : <p class="trouble">{away}</p>}
+      <Steps steps={steps} />
+      <SetCommands summary={summary} frame={frame} />
+    </article>
+  );
+}
+
+/** What can be told to a set that has not ended. */
+export function SetCommands({
+  summary: { setId, status, failedGroups },
+  frame,
+}: {
+  summary: SetSummary;
+  frame: Frame;
+}) {
+  const fields = { set: setId };
+  const about = `set ${setId}`;
+  return (
+    <div class="commands">
+      {status === 'paused' ? '' : <Command {...{ frame, fields, about }} path="pause" label="Pause" />}
+      {status === 'scanning' || status === 'running' ? (
+        ''
+      ) : (
+        <Command
+          {...{ frame, fields, about }}
+          path="resume"
+          label={status === 'paused' ? 'Resume' : 'Look again'}
+        />
+      )}
+      {failedGroups.length === 0 ? '' : <Command {...{ frame, fields, about }} path="retry" label="Retry" />}
+      <Command {...{ frame, fields, about }} path="cancel" label="Cancel" danger />
+    </div>
+  );
+}
+
+/** The steps that are under way, or blocked. */
+export function Steps({ steps }: { steps: readonly PendingStep[] }) {
+  const shown = steps.filter((step) => stepLine(step) !== undefined);
+  if (shown.length === 0) return <></>;
+  return (
+    <ul class="steps">
+      {shown.map((step) => {
+        const { bytesIn, bytesOut, bytesTotal, seconds } = step.details;
+        const done = bytesOut ?? bytesIn ?? 0;
+        const speed =
+          bytesOut === undefined || seconds === undefined || seconds < 0.5 ? undefined : done / seconds;
+        return (
+          <li>
+            {stepLine(step)}
+            {bytesTotal === undefined ? (
+              ''
+            ) : (
+              <>
+                {' '}
+                <Bar part={done} whole={bytesTotal} label={stepLine(step) ?? ''} /> {formatBytes(done)} of{' '}
+                {formatBytes(bytesTotal)}
+                {speed === undefined ? '' : `, ${(speed / 1e6).toFixed(0)} MB/s`}
+              </>
+            )}
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
+const verbs = { restore: 'Restore', verify: 'Verify', copy: 'Copy' };
+
+/** What a restore, a verify or a copy is, in words. */
+export function readTitle(row: RetrievalRow): string {
+  return `${verbs[row.kind]} of ${row.subject}${row.kind === 'restore' ? ` to ${shownTarget(row)}` : ''}`;
+}
+
+/** A restore, a verify or a copy under way. */
+export function ReadCard({
+  running: { row, summary, steps },
+  frame,
+}: {
+  running: RunningRead;
+  frame: Frame;
+}) {
+  const { id, status, archivesDone, archives, bytesDone, bytes, tapes } = summary;
+  return (
+    <article class="card">
+      <h3>
+        <a href={frame.base + runPath(id)}>{readTitle(row)}</a> <State state={status} />
+      </h3>
+      <p class="quiet">
+        {id}
+        {tapes.length === 0 ? '' : `; tapes in the order of reading: ${tapes.join(', ')}`}
+      </p>
+      <Bar part={bytesDone} whole={bytes} label={`Part of ${id} that is done`} />
+      <p>
+        {archivesDone} of {formatCount(archives, 'archive')}, {formatBytes(bytesDone)} of {formatBytes(bytes)}
+        , in {formatSeconds(summary.seconds)}
+      </p>
+      <Steps steps={steps} />
+      <div class="commands">
+        <Command frame={frame} path="cancel" fields={{ set: id }} label="Cancel" about={id} danger />
+      </div>
+    </article>
+  );
+}

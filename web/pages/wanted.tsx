@@ -1,0 +1,99 @@
+import { waitsForPeople, type Wait } from '../../catalog/figures/waits.js';
+import type { Catalog } from '../../catalog/open-catalog.js';
+import { formatTime } from '../../config/local-time.js';
+import { scheduleFacts } from '../../operations/notify/schedule-facts.js';
+import { waitFacts } from '../../operations/notify/run-facts.js';
+import { damageFacts, tapeFacts } from '../../operations/notify/tape-facts.js';
+import { isHeldDrive } from '../../tape/drives/awaited-drive.js';
+import type { Frame } from './frame.js';
+import { runPath } from './run-path.js';
+import { Command } from './layout.js';
+
+/** Something that a person is asked to do. */
+export interface Wanted {
+  /** What to do, in a few words that can be read from the other end of the room. */
+  headline: string;
+  /** Why, and what else may help. */
+  detail: string;
+  /** The command that says more, or does it. */
+  command?: string;
+  /** The run that waits. */
+  wait?: Wait;
+}
+
+/** Everything that is asked of a person now: first what runs wait for, then what the notifications tell of. */
+export async function wantedOfPeople(catalog: Catalog, now: number): Promise<Wanted[]> {
+  const waits = (await waitsForPeople(catalog)).filter(({ reason }) => !isHeldDrive(reason ?? ''));
+  const waiting = new Set(waits.flatMap(({ id }) => [id, `Set ${id}`]));
+  const facts = [
+    ...(await waitFacts(catalog, now)).filter(
+      ({ subject, what }) => !waiting.has(subject) && !isHeldDrive(what),
+    ),
+    ...(await damageFacts(catalog)),
+    ...(await tapeFacts(catalog, now)),
+    ...(await scheduleFacts(catalog, now, true)),
+  ];
+  return [
+    ...waits.map(ofWait),
+    ...facts.map(({ what, todo, command }) => ({ headline: what, detail: todo, command })),
+  ];
+}
+
+function ofWait(wait: Wait): Wanted {
+  const { id, awaits, reason, since } = wait;
+  const from = since === undefined ? '' : ` It waits since ${formatTime(since)}.`;
+  if (awaits === 'resume')
+    return { wait, headline: `Resume set ${id}, or cancel it`, detail: `It is paused.${from}` };
+  return { wait, headline: loadText(wait), detail: `${id}: ${reason ?? 'it needs a tape.'}${from}` };
+}
+
+/** `Load tape LTO007, pool monthly, into lto1`. */
+export function loadText({ tape, pool, drive }: Pick<Wait, 'tape' | 'pool' | 'drive'>): string {
+  const what =
+    tape === ''
+      ? `a tape${pool === '' ? '' : ` of pool ${pool}`}`
+      : `tape ${tape}${pool === '' ? '' : `, pool ${pool}`},`;
+  return `Load ${what}${drive === '' ? '' : ` into ${drive}`}`.replace(/,$/, '');
+}
+
+/** What is wanted, in large letters. */
+export function WantedList({ wanted, frame }: { wanted: Wanted[]; frame: Frame }) {
+  if (wanted.length === 0) return <p class="nothing">Nothing waits for you.</p>;
+  return (
+    <ul class="wanted">
+      {wanted.map(({ headline, detail, command, wait }) => (
+        <li>
+          <strong>{headline}</strong>
+          <p>{detail}</p>
+          {command === undefined ? (
+            ''
+          ) : (
+            <p>
+              <code>{command}</code>
+            </p>
+          )}
+          {wait === undefined ? '' : <WaitLinks wait={wait} frame={frame} />}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function WaitLinks({ wait: { id, kind, awaits, pool, drive }, frame }: { wait: Wait; frame: Frame }) {
+  const query = new URLSearchParams({ ...(drive === '' ? {} : { drive }), ...(pool === '' ? {} : { pool }) });
+  return (
+    <p class="links">
+      <a href={frame.base + runPath(id)}>See {id}</a>
+      {awaits === 'resume' ? (
+        <Command frame={frame} path="resume" fields={{ set: id }} label="Resume" about={id} />
+      ) : (
+        ''
+      )}
+      {awaits === 'tape' && kind === 'backup' && !frame.isReadOnly ? (
+        <a href={`${frame.base}tapes?${query.toString()}#label`}>Label the tape in the drive</a>
+      ) : (
+        ''
+      )}
+    </p>
+  );
+}
