@@ -37,6 +37,8 @@ const pages: [path: string, at: string, make: MakePage][] = [
   ['drives', 'drives', drivesPage],
   ['drives/:drive', 'drives', drivePage],
   ['find', 'find', findPage],
+  // What a page that stays as it is looks at all the same: the commands that were given.
+  ['messages', '', async () => ({ title: 'Commands given here', body: <></>, live: true })],
 ];
 
 /** Bytes of a form at most. */
@@ -82,7 +84,7 @@ async function answer(
   };
   const { page, status } = await made(site, frame, make, context);
   const document = (
-    <Layout frame={frame} title={page.title}>
+    <Layout frame={frame} title={page.title} isLive={page.live === true}>
       {page.body}
     </Layout>
   );
@@ -122,5 +124,5 @@ function troublePage(failure: unknown, title: string): Page {
       <p>{isOurs ? (failure.advice ?? '') : ''}</p>
     </div>
   );
-  return { title, body };
+  return { title, body, live: true };
 }

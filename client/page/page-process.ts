@@ -56,7 +56,7 @@ export function shownPageUrl(url: string): string {
 }
 
 /** True when what is printed goes to systemd's journal, as systemd.exec(5) says how to tell. */
-function isJournal(): boolean {
+export function isJournal(): boolean {
   const { JOURNAL_STREAM: journal = '' } = process.env;
   if (journal === '') return false;
   const { dev, ino } = fstatSync(process.stdout.fd);

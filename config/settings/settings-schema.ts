@@ -118,8 +118,8 @@ export const settingsSchema = z.object({
    */
   METRICS_ADDRESS: listenAddress.optional(),
   /**
-   * Where `up` and `web` serve the page: `PORT`, which is on 127.0.0.1, `ADDRESS:PORT`, or `off`. When not given, a free
-   * port of 127.0.0.1, which stays the same from run to run.
+   * Where `up` and `web` serve the page: `PORT`, which is on 127.0.0.1, `ADDRESS:PORT`, or `off`. When not given, a
+   * free port of 127.0.0.1, which stays the same from run to run.
    */
   WEB_ADDRESS: pageAddress.optional(),
   /** True: the page shows everything and takes no commands. */

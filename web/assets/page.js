@@ -1,7 +1,7 @@
 // Takes the changes of a page from the server (`live`), and puts them in place of what has changed. Without this script
 // every page says the same, as it was when it was loaded.
 (() => {
-  const address = document.body.dataset.liveAddress;
+  const { liveAddress: address, liveOf } = document.body.dataset;
   const connection = document.getElementById('connection');
   /** What the server has last sent for each part that changes, by its id. */
   const sent = new Map();
@@ -32,6 +32,13 @@
   function take(text) {
     const page = new DOMParser().parseFromString(text, 'text/html');
     const [now, next] = [parts(document), parts(page)];
+    if (liveOf !== undefined) {
+      // The page stays as it is, except for what commands have said.
+      const [part, other] = [document, page].map((of) => of.getElementById('messages'));
+      if (sent.get('messages') !== other.innerHTML) replace(part, other);
+      sent.set('messages', other.innerHTML);
+      return;
+    }
     document.title = page.title;
     if (now.map(({ id }) => id).join() !== next.map(({ id }) => id).join()) {
       // Another page than before: what was wrong is over, or something is wrong now.
@@ -51,7 +58,7 @@
   }
 
   function connect() {
-    const of = encodeURIComponent(location.pathname + location.search);
+    const of = encodeURIComponent(liveOf ?? location.pathname + location.search);
     events = new EventSource(`${address}?of=${of}`);
     events.addEventListener('page', ({ data }) => {
       say('');

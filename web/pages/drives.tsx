@@ -79,5 +79,5 @@ export const drivesPage: MakePage = async ({ site, frame }) => {
       </div>
     </>
   );
-  return { title: 'Drives', body };
+  return { title: 'Drives', body, live: true };
 };

@@ -17,11 +17,12 @@ const places: [path: string, title: string][] = [
 interface LayoutProps {
   frame: Frame;
   title: string;
+  isLive: boolean;
   children?: Child;
 }
 
 /** The whole document around a page. */
-export function Layout({ frame, title, children }: LayoutProps) {
+export function Layout({ frame, title, isLive, children }: LayoutProps) {
   const { base, at, host, isReadOnly, actions } = frame;
   return (
     <html lang="en">
@@ -37,7 +38,7 @@ export function Layout({ frame, title, children }: LayoutProps) {
         <script src={`${base}assets/plots.js`} defer></script>
         <script src={`${base}assets/page.js`} defer></script>
       </head>
-      <body data-live-address={`${base}live`}>
+      <body data-live-address={`${base}live`} data-live-of={isLive ? undefined : `${base}messages`}>
         <a class="skip" href="#main">
           To the content
         </a>

@@ -65,7 +65,7 @@ export const overviewPage: MakePage = async ({ site, frame }) => {
       <Plots figures={await site.figures()} />
     </>
   );
-  return { title: wanted.length > 0 ? `${wanted.length} wanted` : 'Now', body };
+  return { title: wanted.length > 0 ? `${wanted.length} wanted` : 'Now', body, live: true };
 };
 
 interface EndedRun {

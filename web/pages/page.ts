@@ -18,6 +18,8 @@ export interface PageRequest {
 export interface Page {
   title: string;
   body: HtmlEscapedString | Promise<HtmlEscapedString>;
+  /** True for one that is made again and again while somebody looks at it. Others stay as they are: they cost more. */
+  live?: true;
 }
 
 /** Makes a page. What it throws is told on the page, in its sentence. */

@@ -94,5 +94,5 @@ export const readPage: MakePage = async ({ site, frame, param }) => {
       )}
     </>
   );
-  return { title: row.id, body };
+  return { title: row.id, body, live: true };
 };

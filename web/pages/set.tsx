@@ -110,7 +110,7 @@ export const setPage: MakePage = async ({ site, frame, param }) => {
       </section>
     </>
   );
-  return { title: `Set ${set.id}`, body };
+  return { title: `Set ${set.id}`, body, live: true };
 };
 
 function SetLinks({

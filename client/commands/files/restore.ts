@@ -100,8 +100,8 @@ async function restore(session: Session, setName: string, flags: RestoreFlags): 
 }
 
 /**
- * Checks what is asked for, and makes the restore or finds the unfinished one that is the same; nothing reads for it yet.
- * Undefined, with what there is to say of it, for a dry run, and when the answer to its question was no.
+ * Checks what is asked for, and makes the restore or finds the unfinished one that is the same; nothing reads for it
+ * yet. Undefined, with what there is to say of it, for a dry run, and when the answer to its question was no.
  */
 export async function beginRestore(
   session: Session,

@@ -10,7 +10,7 @@ import { startHost, type Host } from '../../../embedded/host.js';
 import { joinHost, stopHost, type Lease } from '../../../embedded/lease.js';
 import { usesOwnServer } from '../../../workers/server/own-server.js';
 import { EventPrinter } from '../../follow/events.js';
-import { shownPageUrl, startPage, type PageProcess } from '../../page/page-process.js';
+import { isJournal, shownPageUrl, startPage, type PageProcess } from '../../page/page-process.js';
 import { inSession, type Session } from '../../session.js';
 import { untilStopped } from '../../server.js';
 import { troubledSets } from '../../follow/set-health.js';
@@ -47,6 +47,11 @@ async function up(session: Session): Promise<void> {
   }
 }
 
+/** The page, as `up --json` has it; not in a journal, which others may read too. */
+function pageObject(url: string | undefined): { page?: string } {
+  return url === undefined || isJournal() ? {} : { page: url };
+}
+
 /** What tells of the page: a line for people. */
 function printPage(session: Session, url: string | undefined): void {
   if (url !== undefined) session.print(`Page:         ${shownPageUrl(url)}`);
@@ -56,7 +61,7 @@ function printPage(session: Session, url: string | undefined): void {
 async function joined(session: Session, lease: Lease, page: PageProcess): Promise<void> {
   const { pid, ui, address } = lease.host;
   const url = await page.url();
-  if (session.json) session.emit({ pid, ui, address, ...(url === undefined ? {} : { page: url }) });
+  if (session.json) session.emit({ pid, ui, address, ...pageObject(url) });
   else {
     session.print(`Server and workers run already (pid ${pid}). Temporal UI: ${ui}`);
     printPage(session, url);
@@ -89,7 +94,7 @@ async function hosted(session: Session, logger: Logger, page: PageProcess): Prom
   });
   const { pid, ui, address } = host.file;
   const url = await page.url();
-  if (session.json) session.emit({ pid, ui, address, ...(url === undefined ? {} : { page: url }) });
+  if (session.json) session.emit({ pid, ui, address, ...pageObject(url) });
   else {
     printPage(session, url);
     session.print(`Temporal UI:  ${ui}`);
