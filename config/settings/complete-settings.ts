@@ -110,8 +110,9 @@ function requireOwnMachine(
   if (address === undefined || address === 'off' || allowed || ownMachine.test(address)) return;
   throw wrong(
     'WEB_ADDRESS',
-    `is ${address}, which other machines reach: the page has no TLS, so whoever listens on the network could take ` +
-      'its token and give commands. Use 127.0.0.1, and from elsewhere `ssh -L`; or allow it with WEB_ALLOW_NETWORK=true',
+    `is ${address}, which other machines reach: the page has no TLS, so whoever listens on the network could ` +
+      'take its token and give commands. Use 127.0.0.1, and from elsewhere `ssh -L`; or allow it with ' +
+      'WEB_ALLOW_NETWORK=true',
   );
 }
 
