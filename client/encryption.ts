@@ -1,6 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { isReadByOthers, readIdentities, type Identity } from '../archive/age/identity-file.js';
-import { encryptedArchives } from '../catalog/groups/encrypted-archives.js';
+import { encryptedArchives, type EncryptedArchive } from '../catalog/groups/encrypted-archives.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { formatCount } from '../config/counts.js';
 import { systemErrorCode, TapeflowFailure, usageFailure } from '../config/failures.js';
@@ -61,14 +61,13 @@ export async function requireOpenable(
     });
   // The workers may be allowed to read what this user is not.
   if (!isReadable(file)) return;
-  const identities = await identitiesIn(session, file);
-  for (const { setId, name, header } of encrypted)
-    if (header !== null && !(await isOpenedBy(Buffer.from(header, 'base64'), identities)))
-      throw new TapeflowFailure(
-        'NoIdentity',
-        `The identity of ${file} does not open ${name} of set ${setId}: it is encrypted to other keys.`,
-        { advice: 'Without the identity of one of its recipients nothing of it can be read.' },
-      );
+  const closed = await closedBy(await identitiesIn(session, file), encrypted);
+  if (closed === undefined) return;
+  throw new TapeflowFailure(
+    'NoIdentity',
+    `The identity of ${file} does not open ${closed.name} of set ${closed.setId}: it is encrypted to other keys.`,
+    { advice: 'Without the identity of one of its recipients nothing of it can be read.' },
+  );
 }
 
 /** Says what a verify without an identity cannot tell. */
@@ -78,13 +77,46 @@ export async function sayIfClosed(
   archives: readonly { setId: string; group: number }[],
   identityFile: string | null,
 ): Promise<void> {
-  if ((identityFile ?? session.settings.AGE_IDENTITY_FILE) !== undefined) return;
   const encrypted = await encryptedArchives(catalog, archives);
   if (encrypted.length === 0) return;
+  const why = await whyClosed(encrypted, identityFile ?? session.settings.AGE_IDENTITY_FILE);
+  if (why === undefined) return;
   session.say(
-    `${formatCount(encrypted.length, 'archive is', 'archives are')} encrypted, and no identity is given: the ` +
+    `${formatCount(encrypted.length, 'archive is', 'archives are')} encrypted, and ${why}: the ` +
       'SHA-256 of the whole archive is compared, which needs none; which files damage hits is not told then.',
   );
+}
+
+/** Why archives cannot be opened, as a part of a sentence; undefined when they can, or nobody here knows. */
+async function whyClosed(
+  encrypted: readonly EncryptedArchive[],
+  file: string | undefined,
+): Promise<string | undefined> {
+  if (file === undefined) return 'no identity is given';
+  if (!isReadable(file)) return undefined;
+  try {
+    const closed = await closedBy(await readIdentities(file), encrypted);
+    return closed === undefined ? undefined : `the identity of ${file} does not open ${closed.name}`;
+  } catch (error) {
+    if (error instanceof TapeflowFailure)
+      return `no identity is to be had (${error.message.replace(/\.$/, '')})`;
+    throw error;
+  }
+}
+
+/** An archive that no identity opens, if there is one; one of each set is tried, since all have the same recipients. */
+async function closedBy(
+  identities: readonly Identity[],
+  encrypted: readonly EncryptedArchive[],
+): Promise<EncryptedArchive | undefined> {
+  const tried = new Set<string>();
+  for (const archive of encrypted) {
+    const { setId, header } = archive;
+    if (header === null || tried.has(setId)) continue;
+    tried.add(setId);
+    if (!(await isOpenedBy(Buffer.from(header, 'base64'), identities))) return archive;
+  }
+  return undefined;
 }
 
 /** The identities of a file; says when others can read it, too. */

@@ -36,8 +36,13 @@ export function firstProblem(
         ? `has a name that is wrong: it ${issue.issues[0]?.message ?? 'cannot be that'}`
         : value === undefined
           ? 'is missing'
-          : `is ${JSON.stringify(value)}: it ${demandOf(issue)}`;
+          : `is ${shownValue(value)}: it ${demandOf(issue)}`;
   return { name: path.join('.'), unknown: false, problem, known: [] };
+}
+
+/** A value as it was given; no secret key of age, which may have been taken for its recipient. */
+function shownValue(value: unknown): string {
+  return JSON.stringify(value).replaceAll(/AGE-SECRET-KEY-[^\s",]*/gi, 'AGE-SECRET-KEY-…');
 }
 
 /** What a value has to be; our own messages say so, zod's only name types. */

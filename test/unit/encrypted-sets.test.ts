@@ -5,6 +5,8 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { sealedChunkBytes } from '../../archive/age/age-format.js';
+import { TapeflowFailure } from '../../config/failures.js';
+import { loadSettings } from '../../config/settings/load-settings.js';
 import { archiveOf } from '../../catalog/groups/groups.js';
 import { recipientsOf } from '../../catalog/sets/recipients.js';
 import { setNamed } from '../../catalog/sets/sets.js';
@@ -203,4 +205,25 @@ test('an encrypted archive without its manifest is copied without an identity, a
   const target = tempFolder(t);
   assert.equal((await fresh.restore(setId, target)).status, 'completed');
   assertSameTree(source, path.join(target, source));
+});
+
+test('recipients are checked with the settings, and a secret key in their place is not shown', async (t) => {
+  const home = tempFolder(t);
+  const { file, recipient } = await keyFile(t);
+  const secret = /AGE-SECRET-KEY-1\w+/.exec(readFileSync(file, 'utf8'))?.[0] ?? assert.fail();
+  const problemWith = (env: Record<string, string>) => {
+    try {
+      loadSettings(env, home);
+    } catch (error) {
+      return error instanceof TapeflowFailure ? error.sentence : '';
+    }
+    return assert.fail('the settings are wrong');
+  };
+  const shown = problemWith({ AGE_RECIPIENTS: secret });
+  assert.match(shown, /has an identity, which is secret: the recipient of it is wanted/);
+  assert.ok(!shown.includes(secret.slice(16)));
+  assert.match(problemWith({ AGE_RECIPIENTS: 'ssh-ed25519' }), /keys of SSH are not taken/);
+  assert.match(problemWith({ ENCRYPT: 'true' }), /AGE_RECIPIENTS names no one to encrypt to/);
+  const two = loadSettings({ AGE_RECIPIENTS: `${recipient}, ${recipient}` }, home);
+  assert.deepEqual(two.AGE_RECIPIENTS, [recipient]);
 });
