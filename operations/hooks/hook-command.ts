@@ -99,10 +99,13 @@ async function runToEnd(
   } finally {
     // Also where the catalog is out of reach: the next attempt runs it again.
     if (child.exitCode === null && child.signalCode === null) await endGroup(pid);
+    await new Promise((resolve) => setTimeout(resolve, lastWordsMs));
+    // What it has left in the background may keep them open, and must not keep this process.
+    child.stdout.destroy();
+    child.stderr.destroy();
   }
   const { code, how } = await end;
   if (code === 0) return undefined;
-  await new Promise((resolve) => setTimeout(resolve, lastWordsMs));
   return `${command[0] ?? ''} ${how}${said() === '' ? '' : `: ${said()}`}`;
 }
 

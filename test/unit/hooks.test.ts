@@ -178,7 +178,8 @@ test('what a dead worker has left is ended before it is run again; another proce
   const old = ['/bin/sh', '-c', 'sleep 1000'];
   const run = { setId, round: 1, phase: 'before', name: 'h', token: 'dead' } as const;
   const [left, other] = [gatedProcess(old, {}), gatedProcess(old, {})];
-  t.after(() => other.kill('SIGKILL'));
+  // With what it has started, which would keep its output open.
+  t.after(() => process.kill(-(other.pid ?? 0), 'SIGKILL'));
   for (const child of [left, other]) child.stdin.write('go\n');
   const [pid = 0, otherPid = 0] = [left.pid, other.pid];
   await beginHook(catalog, run);
@@ -249,4 +250,12 @@ test('doctor says which program is missing, and that others may choose it', (t) 
   assert.deepEqual(levels(), ['hook h, before: ok', 'hook h, after: trouble']);
   chmodSync(file, 0o666);
   assert.equal(levels().at(-1), 'hooks: trouble');
+});
+
+test('what a command leaves in the background keeps nobody waiting', async (t) => {
+  const { deps, setId, journal } = await withHook(t, { before: 'sleep 1000 & echo $! > "$0".pid' });
+  await openSources(deps, setId, attempt());
+  const pid = await pidIn(`${journal}.pid`);
+  assert.notEqual(startOf(pid), undefined);
+  process.kill(pid, 'SIGKILL');
 });
