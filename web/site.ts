@@ -36,12 +36,15 @@ export class Site {
     readonly base: string,
   ) {}
 
-  /** A session like that of a command; its catalog is opened again after it was away, or was replaced. */
+  /**
+   * A session like that of a command that only reads: looking at a page must not make an empty catalog where one is
+   * being moved. Its catalog is opened again after it was away, or was replaced.
+   */
   session(): Session {
     const inode = this.catalogInode();
     if (this.current !== undefined && inode !== this.inode) this.forget();
     this.inode = inode;
-    return (this.current ??= this.newSession(() => undefined));
+    return (this.current ??= { ...openSession(this.command, openToRead), json: false });
   }
 
   /**

@@ -31,14 +31,17 @@
       ticks: { stroke: style.borderTopColor, width: 1 },
       font: '12px system-ui, sans-serif',
     };
-    const shape =
-      kind === 'bars'
-        ? { paths: uPlot.paths.bars({ size: [0.7, 40] }), points: { show: false } }
-        : { paths: () => null, points: { show: true, size: 7 } };
+    const shapes = {
+      bars: (colour) => ({
+        fill: colour,
+        paths: uPlot.paths.bars({ size: [0.7, 40] }),
+        points: { show: false },
+      }),
+      points: (colour) => ({ paths: () => null, points: { show: true, size: 6, fill: colour } }),
+    };
     const series = names.map((name, at) => {
       const colour = colours[at % colours.length];
-      const fill = kind === 'bars' ? { fill: colour } : {};
-      return { label: name === '' ? unit : name, stroke: colour, width: 1, ...fill, ...shape };
+      return { label: name === '' ? unit : name, stroke: colour, width: 1, ...shapes[kind](colour) };
     });
     const place = document.createElement('div');
     place.setAttribute('aria-hidden', 'true');

@@ -5,12 +5,25 @@ import { formatBytes } from '../../config/sizes.js';
 import { tapeAdvice } from '../../client/print/tape-advice.js';
 import { identifyTape } from '../../tape/drives/loaded-tape.js';
 import { queryDrive } from '../../tape/drives/query-drive.js';
-import type { MakePage } from './page.js';
+import type { Session } from '../../client/session.js';
+import type { MakePage, Page, PageRequest } from './page.js';
 import { State } from './state-words.js';
 
 /** Which tape is in a drive, as `tape status` tells it. Looks when it is asked, and never by itself. */
-export const drivePage: MakePage = async ({ site, frame, param }) => {
-  const session = site.session();
+export const drivePage: MakePage = async (request) => {
+  const { site } = request;
+  if (site.isReadOnly) return pageOf(request, site.session());
+  // What it finds is written down, as `tape status` does.
+  const session = site.newSession(() => undefined);
+  try {
+    await installationId(await session.catalog());
+    return await pageOf(request, session);
+  } finally {
+    await session.close();
+  }
+};
+
+async function pageOf({ frame, param }: PageRequest, session: Session): Promise<Page> {
   const catalog = await session.catalog();
   const drive = driveNamed(await session.allDrives(), param('drive'));
   const head = (
@@ -24,7 +37,6 @@ export const drivePage: MakePage = async ({ site, frame, param }) => {
   );
   const title = `Drive ${drive.name}`;
   try {
-    if (!site.isReadOnly) await installationId(catalog);
     const { loaded, protection } = await queryDrive(session.settings, drive, async (asked) => ({
       loaded: await identifyTape(asked, catalog),
       protection: await asked.writeProtection(),
@@ -67,4 +79,4 @@ export const drivePage: MakePage = async ({ site, frame, param }) => {
     );
     return { title, body };
   }
-};
+}

@@ -1,6 +1,7 @@
 import type { Child } from 'hono/jsx';
 import { lastEvents } from '../../catalog/groups/events.js';
 import { finalSetStates } from '../../catalog/schema/set-tables.js';
+import { recipientsShown } from '../../catalog/sets/recipients.js';
 import { SetRetention } from '../../catalog/sets/set-retention.js';
 import type { SetSummary } from '../../catalog/sets/set-summary.js';
 import { setNamed } from '../../catalog/sets/sets.js';
@@ -148,6 +149,9 @@ function Facts({ summary, expires }: { summary: SetSummary; expires: string }) {
       modeText(mode, base) +
         (unchanged === 0 ? '' : `; earlier sets hold ${formatCount(unchanged, 'unchanged file')}`),
     ],
+    ...(summary.recipients === undefined
+      ? []
+      : [['Encrypted', `to ${recipientsShown(summary.recipients)}`] as [string, Child]]),
     [
       'Scan',
       `${summary.scanned ? 'done' : 'goes on'}, ${formatCount(groups, 'group')}, ${formatBytes(plannedBytes)}`,

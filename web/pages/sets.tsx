@@ -29,7 +29,8 @@ export const setsPage: MakePage = async ({ site, frame, query }) => {
       <State state={set.state} more={setStateText(set, summary).slice(set.state.length)} />,
       sourcesText(summary, ' '),
       <Time ms={set.created_at} />,
-      `${set.mode}${set.base_id === null ? '' : ` since ${set.base_id}`}`,
+      `${set.mode}${set.base_id === null ? '' : ` since ${set.base_id}`}` +
+        (set.recipients === null ? '' : ', encrypted'),
       formatNumber(summary.files + summary.unchanged),
       formatBytes(summary.bytesOut),
       summary.tapes.join(', '),

@@ -62,7 +62,7 @@ export function WantedList({ wanted, frame }: { wanted: Wanted[]; frame: Frame }
   return (
     <ul class="wanted">
       {wanted.map(({ headline, detail, command, wait }) => (
-        <li>
+        <li class={wait === undefined ? 'fact' : undefined}>
           <strong>{headline}</strong>
           <p>{detail}</p>
           {command === undefined ? (
