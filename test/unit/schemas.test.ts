@@ -66,7 +66,7 @@ test('the examples of tapeflow.config.json are good by the schema, and by the pr
     writeFileSync(path.join(folder, 'tapeflow.config.json'), JSON.stringify(config));
     return loadSettings({}, folder);
   };
-  assert.equal(good.length, 3);
+  assert.equal(good.length, 4);
   for (const config of good) {
     requireValid('config', config);
     load(config);
