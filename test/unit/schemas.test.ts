@@ -57,6 +57,8 @@ test('the examples of tapeflow.config.json are good by the schema, and by the pr
     { drives: { lto1: {} } },
     { drives: { '../x': { path: '/mnt' } } },
     { pools: { daily: { retention: '30d', more: 1 } } },
+    { hooks: { h: { before: 'rm' } } },
+    { hooks: { h: { before: ['x'], onFailure: 'stop' } } },
     { notify: [{ name: 'x', kind: 'fax', url: 'http://127.0.0.1' }] },
     { notify: [{ name: 'x', kind: 'slack', url: { envir: 'X' } }] },
     { notify: [{ name: 'x', kind: 'slack', url: 'http://127.0.0.1', events: ['fail'] }] },
