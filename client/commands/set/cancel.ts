@@ -15,7 +15,8 @@ import { TapeflowFailure } from '../../../config/failures.js';
 import { cancelUpdate } from '../../../workflows/messages.js';
 import { formatCount } from '../../../config/counts.js';
 import { cancelRetrieval } from '../../follow/cancel-retrieval.js';
-import { isRetrievalId } from '../../../catalog/retrievals/retrievals.js';
+import { finalRetrievalStates, isRetrievalId } from '../../../catalog/retrievals/retrievals.js';
+import { endVerifyOf } from '../../../catalog/sets/end-verify.js';
 import { inSession, type Session } from '../../session.js';
 import { isRunning, thenClose, type Server } from '../../server.js';
 import { retireLegacyWorkflow } from '../../../workers/server/legacy-workflow.js';
@@ -23,7 +24,7 @@ import { endIfStuck } from '../../follow/set-health.js';
 import { hasEnded } from '../../follow/watchdog.js';
 import { endedFailure, serverToTell, tellState, updateSet } from '../../follow/tell-set.js';
 
-/** `cancel SET`: ends a set, a restore, a verify or a copy. */
+/** `cancel SET`: ends a set, or the verify at its end; or a restore, a verify or a copy. */
 export function addCancel(program: Command): void {
   program
     .command('cancel')
@@ -43,6 +44,12 @@ const cancelTimeoutMs = 60_000;
 export async function cancel(session: Session, setId: string, discard: boolean): Promise<void> {
   const set = await setNamed(await session.catalog(), setId);
   if (finalSetStates.includes(set.state)) {
+    const verify = discard ? undefined : await endVerifyOf(await session.catalog(), set);
+    if (verify !== undefined && !finalRetrievalStates.includes(verify.state)) {
+      await cancelRetrieval(session, verify.id);
+      session.say(`The set ${setId} stays ${set.state.replaceAll('_', ' ')}.`);
+      return;
+    }
     if (!discard || !isParked(set)) throw endedFailure(set);
     await discardParked(session, setId);
   } else {
