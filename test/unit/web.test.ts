@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { chmodSync, statSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { bytesByNight, lastWritten } from '../../catalog/figures/written.js';
+import { recordEvents } from '../../catalog/groups/events.js';
 import { insertTape } from '../../catalog/tapes/tapes.js';
 import { recordSetState } from '../../catalog/sets/set-states.js';
 import { openSet } from '../../catalog/sets/open-set.js';
@@ -110,4 +112,73 @@ test('what is wanted of a person is said in a few words: which tape, of which po
       'Tape A1 of pool monthly is not trusted any more: a write failed.',
     ],
   );
+});
+
+test('a night lasts from noon to noon, and a night without a byte is shown as one', async (t) => {
+  const catalog = await openNewCatalog(t);
+  const wanted = {
+    sources: ['/srv'],
+    excludes: [],
+    pool: 'monthly',
+    drive: 'lto1',
+    mode: 'full',
+    direct: false,
+  };
+  const setId = '2026-11_000001';
+  await openSet(catalog, { ...wanted, id: setId, options: '{}' }, { fresh: true });
+  await insertTape(catalog, tapeRow('uuid', 'A1', 'monthly'));
+  const at = (day: number, hour: number) => new Date(2026, 10, day, hour).getTime();
+  const written = [at(10, 11), at(10, 13), at(11, 3), at(13, 1)];
+  for (const [index, committed] of written.entries()) {
+    const ref = { set_id: setId, group_no: index + 1 };
+    const path = Buffer.of(index);
+    await catalog
+      .insertInto('groups')
+      .values({
+        ...{ set_id: setId, no: index + 1, state: 'released', bytes: 1, entries: 1, direct: 0, reserved: 0 },
+        ...{ first_path: path, last_path: path },
+      })
+      .execute();
+    await catalog
+      .insertInto('archives')
+      .values({
+        ...{
+          ...ref,
+          name: `a${index}`,
+          size: 10 ** (index + 7),
+          sha256: '',
+          token: 't',
+          bytes_in: 1,
+          members: 1,
+        },
+        ...{ manifest_name: 'm', manifest_size: 1, manifest_sha256: '', created_at: 1 },
+        ...{ block_bytes: null, blocks: null },
+      })
+      .execute();
+    await catalog
+      .insertInto('copies')
+      .values({
+        ...{ ...ref, copy_no: 1, tape_uuid: 'uuid', state: 'committed', token: 't', written_at: committed },
+        ...{ committed_at: committed, verified_at: null, damage: null },
+      })
+      .execute();
+    const event = {
+      setId,
+      group: index + 1,
+      stage: 'written',
+      ms: 1000,
+      bytes: 10 ** (index + 7),
+      at: committed,
+    };
+    await recordEvents(catalog, [event]);
+  }
+  assert.deepEqual(await bytesByNight(catalog, at(10, 12), at(13, 2)), [
+    { at: at(10, 12), bytes: 10 ** 8 + 10 ** 9 },
+    { at: at(11, 12), bytes: 0 },
+    { at: at(12, 12), bytes: 10 ** 10 },
+  ]);
+  assert.deepEqual(await lastWritten(catalog, 10 ** 8, 2), [
+    { at: written[2], drive: 'lto1', bytesPerSecond: 10 ** 9 },
+    { at: written[3], drive: 'lto1', bytesPerSecond: 10 ** 10 },
+  ]);
 });
