@@ -6,7 +6,7 @@ import type { SetRow } from '../../catalog/rows.js';
 import { EventPrinter } from './events.js';
 import { exitCodes } from '../exit-codes.js';
 import { liveLines, type LiveView } from './live-view.js';
-import { pendingSteps } from './pending-steps.js';
+import { pendingSteps } from '../../workers/server/pending-steps.js';
 import type { Session } from '../session.js';
 import type { Server } from '../server.js';
 import { followEndVerify } from './follow-end-verify.js';

@@ -3,8 +3,8 @@ import type { SetSummary } from '../../catalog/sets/set-summary.js';
 import { formatSeconds } from '../../config/durations.js';
 import { formatBytes } from '../../config/sizes.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
-import type { PendingStep } from './pending-steps.js';
-import { stepName } from './step-words.js';
+import type { PendingStep } from '../../workers/server/pending-steps.js';
+import { stepName } from '../../workers/server/step-words.js';
 import { wrapTo } from '../print/table.js';
 
 /** What the live display remembers between refreshes. */

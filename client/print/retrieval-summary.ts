@@ -6,8 +6,8 @@ import { formatNumber } from '../../config/counts.js';
 import { exitCodes } from '../exit-codes.js';
 import { missingMarks } from '../follow/missing-marks.js';
 import { jsonPath, displayPath } from './names.js';
-import { stepLine } from '../follow/step-words.js';
-import type { PendingStep } from '../follow/pending-steps.js';
+import { stepLine } from '../../workers/server/step-words.js';
+import type { PendingStep } from '../../workers/server/pending-steps.js';
 import type { Session } from '../session.js';
 import { unsetSentence } from './unset-sentence.js';
 

@@ -19,7 +19,7 @@ import {
 } from './findings.js';
 import { inspectDrives } from '../follow/drive-inspection.js';
 import { anotherCopy } from '../print/retention-text.js';
-import { stepName } from '../follow/step-words.js';
+import { stepName } from '../../workers/server/step-words.js';
 import type { Session } from '../session.js';
 
 /** `trace SET`: the progress of its groups, and what they wait for. */

@@ -83,8 +83,10 @@ export async function hookFacts(db: Catalog, now: number): Promise<Fact[]> {
   );
 }
 
-/** Changed free space of the same tape is no news; nor is how long something lasts. */
-const steady = (reason: string) => reason.replace(/[\d.]+ [kMGTP]?i?B\b/g, '');
+/** A reason without what changes while it lasts: free space, and times of the day. */
+export function steady(reason: string): string {
+  return reason.replace(/[\d.]+ [kMGTP]?i?B\b|(\d{4}-\d\d-\d\d )?\d\d:\d\d(:\d\d)?/g, '');
+}
 
 /** The sets, restores, verifies and copies that wait for a person, and for what. */
 export async function waitFacts(db: Catalog, now: number): Promise<Fact[]> {

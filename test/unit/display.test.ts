@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import stringWidth from 'string-width';
 import type { SetSummary } from '../../catalog/sets/set-summary.js';
 import { liveLines } from '../../client/follow/live-view.js';
-import type { PendingStep } from '../../client/follow/pending-steps.js';
+import type { PendingStep } from '../../workers/server/pending-steps.js';
 import { alignedLines } from '../../client/print/aligned.js';
 import { fittedLines, wrapTo, tableLines } from '../../client/print/table.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { timeOfDay } from '../../config/local-time.js';
-import { stepOf, type PendingActivity } from '../../client/follow/pending-steps.js';
+import { stepOf, type PendingActivity } from '../../workers/server/pending-steps.js';
 
 const now = 1_700_000_000_000;
 const at = (ms: number) => ({ seconds: Math.floor((now + ms) / 1000), nanos: 0 });

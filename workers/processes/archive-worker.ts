@@ -21,6 +21,7 @@ import { watchLeftHooks } from '../starts/left-hooks.js';
 import { Notifier } from '../starts/notifier.js';
 import { startReconciler } from '../starts/reconciler.js';
 import { refusalSinks, stepChecks } from './check-steps.js';
+import { pendingReads, pendingSteps } from '../server/pending-steps.js';
 import { provingClient } from '../server/proving-client.js';
 import { RefusalLog } from './refusal-log.js';
 import { identityOf, type TemporalTarget } from '../server/temporal-target.js';
@@ -115,8 +116,13 @@ export async function runArchiveWorker(
     });
     lowerThreadPriority();
     const client = provingClient(key, { connection, namespace, identity });
+    const server = { target, installation, client };
+    notifier.watchSteps({
+      ofSet: (id) => pendingSteps(server, id),
+      ofRetrieval: (id) => pendingReads(server, id),
+    });
     const caretaker = startReconciler({
-      server: { target, installation, client },
+      server,
       settings,
       catalog,
       logger,

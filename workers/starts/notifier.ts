@@ -5,10 +5,12 @@ import { tidyTold } from '../../catalog/notices/told.js';
 import { describeError } from '../../config/failures.js';
 import type { Deps } from '../../operations/deps.js';
 import { quickFacts, slowFacts, type Look } from '../../operations/notify/find-facts.js';
+import { heldUpFacts } from '../../operations/notify/held-up-facts.js';
 import type { Fact } from '../../operations/notify/message.js';
 import { lateMs } from '../../operations/notify/schedule-facts.js';
 import { sendWaiting } from '../../operations/notify/send-waiting.js';
 import { tellChannels, type Teller } from '../../operations/notify/tell.js';
+import { HeldUpSteps, type StepsAtServer } from './held-up-steps.js';
 
 /** Milliseconds before the first look, and between looks for what changes over days. */
 const firstLookMs = 3000;
@@ -28,6 +30,7 @@ export class Notifier {
   private slowAt = -Infinity;
   /** When the worker came to its server, which then catches up on runs. */
   private connectedAt: number | undefined;
+  private heldUp: HeldUpSteps | undefined;
   /** The waits that the look before this one found: what a person ends at once is not told. */
   private waits = new Set<string>();
   private running: Promise<void> = Promise.resolve();
@@ -46,6 +49,11 @@ export class Notifier {
   /** The worker has come to its server. */
   connected(): void {
     this.connectedAt = Date.now();
+  }
+
+  /** From now on, tells of steps that are held up, too. */
+  watchSteps(steps: StepsAtServer): void {
+    this.heldUp = new HeldUpSteps(steps);
   }
 
   /** Looks a last time, and waits a few seconds for what is being sent. */
@@ -87,7 +95,8 @@ export class Notifier {
       noSuccessDays: settings.NOTIFY_NO_SUCCESS_DAYS,
     };
     try {
-      const facts = this.lasting(await quickFacts(catalog, look));
+      const heldUp = (await this.heldUp?.find(catalog, now)) ?? [];
+      const facts = this.lasting([...(await quickFacts(catalog, look)), ...heldUpFacts(heldUp)]);
       if (now - this.slowAt >= slowEveryMs) {
         facts.push(...(await slowFacts(catalog, look)));
         await tidyOutbox(catalog, now);

@@ -1,5 +1,5 @@
+import type { Client } from '@temporalio/client';
 import { timeOfDay } from '../../config/local-time.js';
-import type { Server } from '../server.js';
 import { backupWorkflowId, retrievalWorkflowId } from '../../workflows/workflow-ids.js';
 
 /** A pending activity of a set, with the details of its last heartbeat. Sizes are in bytes. */
@@ -11,6 +11,8 @@ export interface PendingStep {
   /** Why its last attempt failed. */
   lastFailure: string | undefined;
   details: StepDetails;
+  /** What holds it up while it is at work, by its own account: a full disk, or a drive or source that is silent. */
+  heldUpBy?: string;
 }
 
 export interface StepDetails {
@@ -29,6 +31,12 @@ export interface StepDetails {
   groups?: number;
 }
 
+/** A server that is asked, and the short id of our installation there. */
+export interface AskedServer {
+  client: Client;
+  installation: string;
+}
+
 /** PENDING_ACTIVITY_STATE_STARTED of Temporal's API (`temporal/api/enums/v1/workflow.proto`). */
 const startedState = 2;
 
@@ -36,16 +44,16 @@ const startedState = 2;
 const answerWithinMs = 2000;
 
 /** The server's pending activities; empty when it cannot be reached. For people only: no step relies on it. */
-export function pendingSteps(server: Server, setId: string): Promise<PendingStep[]> {
+export function pendingSteps(server: AskedServer, setId: string): Promise<PendingStep[]> {
   return stepsOf(server, backupWorkflowId(setId, server.installation));
 }
 
 /** The same for a restore, verify or copy. */
-export function pendingReads(server: Server, id: string): Promise<PendingStep[]> {
+export function pendingReads(server: AskedServer, id: string): Promise<PendingStep[]> {
   return stepsOf(server, retrievalWorkflowId(id, server.installation));
 }
 
-async function stepsOf(server: Server, workflowId: string): Promise<PendingStep[]> {
+async function stepsOf(server: AskedServer, workflowId: string): Promise<PendingStep[]> {
   try {
     const { raw } = await server.client.withDeadline(Date.now() + answerWithinMs, () =>
       server.client.workflow.getHandle(workflowId).describe(),
@@ -89,6 +97,8 @@ export function stepOf(pending: PendingActivity, now: number): PendingStep {
     details,
   };
   const why = started ? unheard(pending, now) : waits(pending, now);
+  if (started && why === undefined && details.stuck === true && details.why !== undefined)
+    step.heldUpBy = details.why;
   if (why !== undefined) step.details = { ...details, why, stuck: true };
   else if (!started) {
     // The wait of a finished attempt says nothing about the next one.
