@@ -3,6 +3,7 @@ import http from 'node:http';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { checkMetrics } from '../../client/checks/metrics-check.js';
 import { freePort } from '../../embedded/free-port.js';
 import { textServer } from '../../workers/metrics/local-socket.js';
 import { Installation } from '../support/installation.js';
@@ -50,6 +51,7 @@ test(
       () => told().includes(`no metrics at ${address} (METRICS_ADDRESS)`),
       'the log to say who has none',
     );
+    assert.equal((await checkMetrics(address)).level, 'trouble');
     stranger.closeAllConnections();
     stranger.close();
     await waitFor(
@@ -57,6 +59,10 @@ test(
       'both workers to be seen',
     );
 
+    assert.deepEqual(await checkMetrics(address), {
+      ...{ what: 'metrics', level: 'ok' },
+      finding: `http://${address}/metrics tells of ${both.join(', ')}`,
+    });
     const prometheus = await Prometheus.start(t, address);
     const size = installation.query<{ size: number }>('select size from archives where set_id = ?', setId)[0]
       ?.size;
@@ -103,6 +109,7 @@ test(
     up.child.kill('SIGINT');
     await up.ended;
     assert.equal(await scraped(address), undefined, 'nothing is left');
+    assert.equal((await checkMetrics(address)).level, 'note');
   },
 );
 

@@ -6,6 +6,7 @@ import { checkDrive } from '../../checks/drive-check.js';
 import { checkEncryption } from '../../checks/encryption-check.js';
 import { checkHooks } from '../../checks/hook-checks.js';
 import { checkHosts } from '../../checks/host-checks.js';
+import { checkMetrics } from '../../checks/metrics-check.js';
 import { checkNode } from '../../checks/node-check.js';
 import { checkChannels } from '../../checks/notify-checks.js';
 import { checkProofs } from '../../checks/proof-checks.js';
@@ -78,6 +79,7 @@ async function checkAll(session: Session): Promise<Check[]> {
   for (const drive of drives.filter(({ host }) => host === undefined))
     checks.push(await checkDrive(session, drive, catalogWorks));
   checks.push(...(await checkChannels(session, catalogWorks)), ...checkHooks(settings));
+  if (settings.METRICS_ADDRESS !== undefined) checks.push(await checkMetrics(settings.METRICS_ADDRESS));
   if (catalogWorks) {
     checks.push(...(await checkHosts(session)));
     for (const { setId, trouble } of await troubledSets(session).catch(() => [])) {
