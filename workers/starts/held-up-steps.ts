@@ -8,7 +8,7 @@ import { stepName } from '../server/step-words.js';
 
 /** Milliseconds between two times that the server is asked. */
 const askEveryMs = 60_000;
-/** Milliseconds that a step is held up before people are told: a full disk often has room when the drive has written. */
+/** Milliseconds that a step is held up before people are told: a full disk often has room after the next write. */
 const heldUpMs = 300_000;
 
 /** What a set, or a restore, verify or copy does at the server now; nothing while that is away. */
