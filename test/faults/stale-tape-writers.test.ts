@@ -99,27 +99,31 @@ async function assertRefused({ installation, server }: Scene, holder: Worker): P
   assert.match(stderr, new RegExp(`drive lto1 .* is in use by pid ${holder.pid} \\(tape worker\\)`));
 }
 
-test('a tape worker that was stopped in a write keeps the drive, writes nothing more of it when it goes on, and never publishes', async (t) => {
-  const scene = await slowTape(t);
-  if (scene === undefined) return;
-  const { ltfs, server } = scene;
-  const worker = await server.worker(['tape', '--drive', 'lto1']);
-  await beginSet(scene);
-  await writes(scene);
-  worker.signal('SIGSTOP');
-  await server.givenUp(setId, 'writeToTape');
-  await worker.stopped();
-  await assertRefused(scene, worker);
-  const goesOn = Number(process.hrtime.bigint()) / 1e9;
-  ltfs.faults({});
-  worker.signal('SIGCONT');
-  await completes(scene, t);
-  assertOneAfterTheOther(scene.operations());
-  const late = scene
-    .operations()
-    .filter(({ op, path, t: at }) => at > goesOn && op === 'write' && part(1).test(path));
-  assert.deepEqual(late, [], 'the given-up attempt wrote nothing after it went on');
-});
+test(
+  'a tape worker that was stopped in a write keeps the drive, writes nothing more of it when it goes on, and never publishes',
+  { skip: longTest },
+  async (t) => {
+    const scene = await slowTape(t);
+    if (scene === undefined) return;
+    const { ltfs, server } = scene;
+    const worker = await server.worker(['tape', '--drive', 'lto1']);
+    await beginSet(scene);
+    await writes(scene);
+    worker.signal('SIGSTOP');
+    await server.givenUp(setId, 'writeToTape');
+    await worker.stopped();
+    await assertRefused(scene, worker);
+    const goesOn = Number(process.hrtime.bigint()) / 1e9;
+    ltfs.faults({});
+    worker.signal('SIGCONT');
+    await completes(scene, t);
+    assertOneAfterTheOther(scene.operations());
+    const late = scene
+      .operations()
+      .filter(({ op, path, t: at }) => at > goesOn && op === 'write' && part(1).test(path));
+    assert.deepEqual(late, [], 'the given-up attempt wrote nothing after it went on');
+  },
+);
 
 test(
   'when a stopped tape worker is killed, another takes the drive over at once',

@@ -44,74 +44,78 @@ function staged(installation: Installation): string[] {
   return all.filter((name) => name.endsWith('.tar.gz'));
 }
 
-test('two drives write both copies at once, each at its own pace, and only what is on both tapes is released; a kill in the middle of one does not touch the other', async (t) => {
-  const faults = IoFaults.make(t);
-  if (faults === undefined) return;
-  const source = tempFolder(t);
-  const target = tempFolder(t);
-  const more = tempFolder(t);
-  filesOfTwoMegabytes(source, 4, 'both');
-  filesOfTwoMegabytes(more, 3, 'missing');
-  const { installation, tapes } = await twoDrives(t, {
-    ...{ MAX_GROUP_SIZE: '2MB', STAGING_MAX_BYTES: '40MB', RETRY_ATTEMPTS: '1', ...faults.env },
-  });
-  const drives = ['--drive', 'lto1', '--drive', 'lto2'];
+test(
+  'two drives write both copies at once, each at its own pace, and only what is on both tapes is released; a kill in the middle of one does not touch the other',
+  { skip: longTest },
+  async (t) => {
+    const faults = IoFaults.make(t);
+    if (faults === undefined) return;
+    const source = tempFolder(t);
+    const target = tempFolder(t);
+    const more = tempFolder(t);
+    filesOfTwoMegabytes(source, 4, 'both');
+    filesOfTwoMegabytes(more, 3, 'missing');
+    const { installation, tapes } = await twoDrives(t, {
+      ...{ MAX_GROUP_SIZE: '2MB', STAGING_MAX_BYTES: '40MB', RETRY_ATTEMPTS: '1', ...faults.env },
+    });
+    const drives = ['--drive', 'lto1', '--drive', 'lto2'];
 
-  // The second drive stands in the middle of its first archive, the first one before it.
-  faults.hold('fsync', tapes[0], 'tape-b/2026');
-  const { setId } = await installation.json<{ setId: string }>([
-    'backup',
-    source,
-    ...bothPools,
-    ...drives,
-    '--detach',
-  ]);
-  await waitFor(() => partsOn(tapes[1]).length === 1, 'the second drive to write');
-  process.kill((await installation.worker('lto2')) ?? 0, 'SIGKILL');
-  faults.hold('fsync', tapes[0]);
-  await waitFor(
-    () => committed(installation, 2) === 4,
-    'the second copy to be whole, although its worker was killed',
-  );
-  assert.deepEqual(partsOn(tapes[1]), [], 'nothing is left of the write that was killed');
-  assert.equal(committed(installation, 1), 0, 'the other drive is at its first archive');
-  assert.equal(staged(installation).length, 4, 'nothing is released that is on one tape only');
-  assert.deepEqual(installation.query(`select 1 from groups where state in ('committed', 'released')`), []);
-  faults.none();
-  const { code, stdout } = await installation.run(['watch', setId]);
-  assert.equal(code, 0, stdout);
-  assert.match(stdout, /2 copies: 4 archives in pool A, 4 archives in pool B/);
-  assertSameOnBoth(tapes, setId, 4);
-  const traced = await installation.run(['trace', setId]);
-  for (const [drive, tape] of [
-    ['lto1', 'A1'],
-    ['lto2', 'B1'],
-  ])
-    assert.match(traced.stdout, new RegExp(`Drive ${drive} mounted\\? yes, with tape ${tape}`));
-  assert.deepEqual(staged(installation), []);
-  untar(archivesOn(tapes[1], setId), target);
-  assertSameTree(path.join(target, source), source, { folderTimes: false });
+    // The second drive stands in the middle of its first archive, the first one before it.
+    faults.hold('fsync', tapes[0], 'tape-b/2026');
+    const { setId } = await installation.json<{ setId: string }>([
+      'backup',
+      source,
+      ...bothPools,
+      ...drives,
+      '--detach',
+    ]);
+    await waitFor(() => partsOn(tapes[1]).length === 1, 'the second drive to write');
+    process.kill((await installation.worker('lto2')) ?? 0, 'SIGKILL');
+    faults.hold('fsync', tapes[0]);
+    await waitFor(
+      () => committed(installation, 2) === 4,
+      'the second copy to be whole, although its worker was killed',
+    );
+    assert.deepEqual(partsOn(tapes[1]), [], 'nothing is left of the write that was killed');
+    assert.equal(committed(installation, 1), 0, 'the other drive is at its first archive');
+    assert.equal(staged(installation).length, 4, 'nothing is released that is on one tape only');
+    assert.deepEqual(installation.query(`select 1 from groups where state in ('committed', 'released')`), []);
+    faults.none();
+    const { code, stdout } = await installation.run(['watch', setId]);
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /2 copies: 4 archives in pool A, 4 archives in pool B/);
+    assertSameOnBoth(tapes, setId, 4);
+    const traced = await installation.run(['trace', setId]);
+    for (const [drive, tape] of [
+      ['lto1', 'A1'],
+      ['lto2', 'B1'],
+    ])
+      assert.match(traced.stdout, new RegExp(`Drive ${drive} mounted\\? yes, with tape ${tape}`));
+    assert.deepEqual(staged(installation), []);
+    untar(archivesOn(tapes[1], setId), target);
+    assertSameTree(path.join(target, source), source, { folderTimes: false });
 
-  faults.fail('fsync', 'tape-b/2026', eperm);
-  const lacking = await installation.run(['backup', more, ...bothPools, ...drives]);
-  assert.equal(lacking.code, 1);
-  assert.match(lacking.stdout, /3 of 3 groups failed .*copy 2 of 2, to pool B: /);
-  const failed =
-    installation.query<{ id: string }>(`select id from sets where state = 'failed'`)[0]?.id ?? '';
-  const status = await installation.run(['status', failed]);
-  assert.match(status.stdout, /copy 1 of 2: pool A, drive lto1: 3 of 3 archives are committed/);
-  assert.match(status.stdout, /copy 2 of 2: pool B, drive lto2: 0 of 3 archives are committed/);
-  assert.equal(staged(installation).length, 3, 'what has one copy stays staged for the other');
-  faults.none();
-  const writes = () => installation.query(`select 1 from events where stage = 'writing'`).length;
-  const before = writes();
-  assert.equal((await installation.run(['retry', failed, '--detach'])).code, 0);
-  assert.equal((await installation.run(['watch', failed])).code, 0);
-  assert.equal(writes() - before, 3, 'only the missing copy is written');
-  assertSameOnBoth(tapes, failed, 3);
-  assert.deepEqual(staged(installation), []);
-  await installation.run(['down']);
-});
+    faults.fail('fsync', 'tape-b/2026', eperm);
+    const lacking = await installation.run(['backup', more, ...bothPools, ...drives]);
+    assert.equal(lacking.code, 1);
+    assert.match(lacking.stdout, /3 of 3 groups failed .*copy 2 of 2, to pool B: /);
+    const failed =
+      installation.query<{ id: string }>(`select id from sets where state = 'failed'`)[0]?.id ?? '';
+    const status = await installation.run(['status', failed]);
+    assert.match(status.stdout, /copy 1 of 2: pool A, drive lto1: 3 of 3 archives are committed/);
+    assert.match(status.stdout, /copy 2 of 2: pool B, drive lto2: 0 of 3 archives are committed/);
+    assert.equal(staged(installation).length, 3, 'what has one copy stays staged for the other');
+    faults.none();
+    const writes = () => installation.query(`select 1 from events where stage = 'writing'`).length;
+    const before = writes();
+    assert.equal((await installation.run(['retry', failed, '--detach'])).code, 0);
+    assert.equal((await installation.run(['watch', failed])).code, 0);
+    assert.equal(writes() - before, 3, 'only the missing copy is written');
+    assertSameOnBoth(tapes, failed, 3);
+    assert.deepEqual(staged(installation), []);
+    await installation.run(['down']);
+  },
+);
 
 test(
   'one drive fills staging, then asks once for a tape of the other pool; nothing is lost by a kill in between',

@@ -218,51 +218,55 @@ test('nothing is written outside of the target, through whatever links lie in it
   );
 });
 
-test('each tape is waited for by its name, in the order that was said, and the restore survives a kill -9 of everything', async (t) => {
-  if (process.getuid?.() !== 0) return t.skip('mounting needs root');
-  const source = tempFolder(t);
-  const target = tempFolder(t);
-  for (let i = 0; i < 8; i += 1) writeTree(source, { [`file-${i}`]: noise(2_000_000, `tapes ${i}`) });
-  manyFiles(path.join(source, 'many'), 500);
-  const drive = new TapeDrive(t);
-  const tapes = [drive.newTape(), drive.newTape(), drive.newTape()] as const;
-  const installation = await Installation.make(t, {
-    TAPE_PATH: drive.path,
-    MAX_GROUP_SIZE: '2MB',
-    STAGING_MAX_BYTES: '40MB',
-  });
-  for (const [index, tape] of tapes.entries()) {
-    drive.load(tape);
-    assert.equal((await installation.run(['tape', 'label', `TAPE${index + 1}`])).code, 0);
-    drive.unload();
-  }
-  drive.load(tapes[0]);
-  const backup = installation.start(['backup', source, '--json']);
-  await waitsForTape(installation, 'sets', /TAPE1 is full/);
-  drive.swap(tapes[1]);
-  await waitsForTape(installation, 'sets', /TAPE2 is full/);
-  drive.swap(tapes[2]);
-  const set = await backup.ended;
-  assert.equal(set.code, 0, set.stderr);
-  const { setId } = JSON.parse(set.stdout.trim().split('\n').at(-1) ?? '') as { setId: string };
+test(
+  'each tape is waited for by its name, in the order that was said, and the restore survives a kill -9 of everything',
+  { skip: longTest },
+  async (t) => {
+    if (process.getuid?.() !== 0) return t.skip('mounting needs root');
+    const source = tempFolder(t);
+    const target = tempFolder(t);
+    for (let i = 0; i < 8; i += 1) writeTree(source, { [`file-${i}`]: noise(2_000_000, `tapes ${i}`) });
+    manyFiles(path.join(source, 'many'), 500);
+    const drive = new TapeDrive(t);
+    const tapes = [drive.newTape(), drive.newTape(), drive.newTape()] as const;
+    const installation = await Installation.make(t, {
+      TAPE_PATH: drive.path,
+      MAX_GROUP_SIZE: '2MB',
+      STAGING_MAX_BYTES: '40MB',
+    });
+    for (const [index, tape] of tapes.entries()) {
+      drive.load(tape);
+      assert.equal((await installation.run(['tape', 'label', `TAPE${index + 1}`])).code, 0);
+      drive.unload();
+    }
+    drive.load(tapes[0]);
+    const backup = installation.start(['backup', source, '--json']);
+    await waitsForTape(installation, 'sets', /TAPE1 is full/);
+    drive.swap(tapes[1]);
+    await waitsForTape(installation, 'sets', /TAPE2 is full/);
+    drive.swap(tapes[2]);
+    const set = await backup.ended;
+    assert.equal(set.code, 0, set.stderr);
+    const { setId } = JSON.parse(set.stdout.trim().split('\n').at(-1) ?? '') as { setId: string };
 
-  const args = ['restore', setId, '--target', target];
-  const first = installation.start(args);
-  await waitsForTape(installation, 'retrievals', /TAPE3 is in drive lto1, but TAPE1 is wanted/);
-  // The one that is in the drive comes first.
-  assert.match(first.output(), /TAPE3: .*\n {2}TAPE1: .*\n {2}TAPE2: /);
-  drive.swap(tapes[0]);
-  await waitsForTape(installation, 'retrievals', /TAPE2 is wanted/);
-  await installation.killAll();
-  await first.ended;
-  const second = installation.start(args);
-  await waitFor(() => second.output().includes('goes on'), 'the restore to be taken up');
-  drive.swap(tapes[1]);
-  const { code, stdout, stderr } = await second.ended;
-  assert.equal(code, 0, stderr);
-  assert.doesNotMatch(stdout, /already there/, 'folders that an archive of the same restore has made');
-  assertSameTree(below(target, source), source, exactly);
-});
+    const args = ['restore', setId, '--target', target];
+    const first = installation.start(args);
+    await waitsForTape(installation, 'retrievals', /TAPE3 is in drive lto1, but TAPE1 is wanted/);
+    // The one that is in the drive comes first.
+    assert.match(first.output(), /TAPE3: .*\n {2}TAPE1: .*\n {2}TAPE2: /);
+    drive.swap(tapes[0]);
+    await waitsForTape(installation, 'retrievals', /TAPE2 is wanted/);
+    await installation.killAll();
+    await first.ended;
+    const second = installation.start(args);
+    await waitFor(() => second.output().includes('goes on'), 'the restore to be taken up');
+    drive.swap(tapes[1]);
+    const { code, stdout, stderr } = await second.ended;
+    assert.equal(code, 0, stderr);
+    assert.doesNotMatch(stdout, /already there/, 'folders that an archive of the same restore has made');
+    assertSameTree(below(target, source), source, exactly);
+  },
+);
 
 test('a kill -9 in the middle of a file leaves no part of it behind', { skip: longTest }, async (t) => {
   const source = tempFolder(t);
@@ -347,46 +351,50 @@ test('without the index of an archive it is read from its beginning', async (t) 
   assertSameTree(below(target, source), source, exactly);
 });
 
-test('a restore on the drive of running backups goes before the one that has waited for longer', async (t) => {
-  const faults = IoFaults.make(t);
-  if (faults === undefined) return;
-  const source = tempFolder(t);
-  const target = tempFolder(t);
-  writeTree(source, { file: 'archived' });
-  const installation = await Installation.make(t, faults.env);
-  const setId = await backedUp(installation, source);
-  const others = [2, 3].map((number) => setId.replace(/\d$/, String(number)));
-  const folders = others.map((id) => path.join(installation.tapeDir, id));
-  // No write of theirs ends before it is let go: one stands in the drive, and the next step is the drive's choice.
-  faults.hold('fsync', ...folders);
-  const [first = '', second = ''] = others;
-  const waits = (of: string, activity: string, isBegun: boolean) =>
-    waitFor(async () => {
-      const { steps } = await installation.json<{ steps: { activity: string; started: boolean }[] }>([
-        'status',
-        of,
-      ]);
-      return steps.some((step) => step.activity === activity && step.started === isBegun);
-    }, `${activity} of ${of}`);
-  for (const [id, isBegun] of [
-    [first, true],
-    [second, false],
-  ] as const) {
-    const begun = await installation.run(['backup', source, '--set', id, '--detach']);
-    assert.equal(begun.code, 0, begun.stderr);
-    await waits(id, 'writeToTape', isBegun);
-  }
-  const restore = installation.start(['restore', setId, '--target', target]);
-  await waitFor(() => installation.query('select 1 from retrievals').length > 0, 'the restore');
-  await waits('restore-000001', 'readArchive', false);
-  faults.hold('fsync', path.join(installation.tapeDir, second));
-  const { code, stderr } = await restore.ended;
-  assert.equal(code, 0, stderr);
-  assertSameTree(below(target, source), source, exactly);
-  faults.none();
-  for (const id of others) assert.equal((await installation.run(['watch', id])).code, 0);
-  await installation.run(['down']);
-});
+test(
+  'a restore on the drive of running backups goes before the one that has waited for longer',
+  { skip: longTest },
+  async (t) => {
+    const faults = IoFaults.make(t);
+    if (faults === undefined) return;
+    const source = tempFolder(t);
+    const target = tempFolder(t);
+    writeTree(source, { file: 'archived' });
+    const installation = await Installation.make(t, faults.env);
+    const setId = await backedUp(installation, source);
+    const others = [2, 3].map((number) => setId.replace(/\d$/, String(number)));
+    const folders = others.map((id) => path.join(installation.tapeDir, id));
+    // No write of theirs ends before it is let go: one stands in the drive, and the next step is the drive's choice.
+    faults.hold('fsync', ...folders);
+    const [first = '', second = ''] = others;
+    const waits = (of: string, activity: string, isBegun: boolean) =>
+      waitFor(async () => {
+        const { steps } = await installation.json<{ steps: { activity: string; started: boolean }[] }>([
+          'status',
+          of,
+        ]);
+        return steps.some((step) => step.activity === activity && step.started === isBegun);
+      }, `${activity} of ${of}`);
+    for (const [id, isBegun] of [
+      [first, true],
+      [second, false],
+    ] as const) {
+      const begun = await installation.run(['backup', source, '--set', id, '--detach']);
+      assert.equal(begun.code, 0, begun.stderr);
+      await waits(id, 'writeToTape', isBegun);
+    }
+    const restore = installation.start(['restore', setId, '--target', target]);
+    await waitFor(() => installation.query('select 1 from retrievals').length > 0, 'the restore');
+    await waits('restore-000001', 'readArchive', false);
+    faults.hold('fsync', path.join(installation.tapeDir, second));
+    const { code, stderr } = await restore.ended;
+    assert.equal(code, 0, stderr);
+    assertSameTree(below(target, source), source, exactly);
+    faults.none();
+    for (const id of others) assert.equal((await installation.run(['watch', id])).code, 0);
+    await installation.run(['down']);
+  },
+);
 
 test('a wrong request says what is wrong, and starts nothing', async (t) => {
   const source = tempFolder(t);

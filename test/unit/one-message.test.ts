@@ -65,7 +65,7 @@ test('of two long lists of excludes only what differs is told, since a run of a 
           places: null,
           options: '{}',
         },
-        ...{ direct: 0, taken: null, asked_mode: 'full' },
+        ...{ direct: 0, taken: null, asked_mode: 'full', recipients: null, hook: null },
       } as unknown as SetRow,
       {
         mode: 'full',
