@@ -24,6 +24,7 @@ import { setsPage } from './pages/sets.js';
 import { tapePage } from './pages/tape.js';
 import { tapesPage } from './pages/tapes.js';
 import type { Site } from './site.js';
+import { Sentence } from './pages/sentence.js';
 
 /** Where each page is, below the base, and under which place of the head it stands. */
 const pages: [path: string, at: string, make: MakePage][] = [
@@ -121,7 +122,9 @@ function troublePage(failure: unknown, title: string): Page {
     <div id="trouble" data-live>
       <h1>{title}</h1>
       <p class="lead">{isOurs ? failure.message : `${describeError(failure)}.`}</p>
-      <p>{isOurs ? (failure.advice ?? '') : ''}</p>
+      <p>
+        <Sentence text={isOurs ? (failure.advice ?? '') : ''} />
+      </p>
     </div>
   );
   return { title, body, live: true };

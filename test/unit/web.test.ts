@@ -16,6 +16,7 @@ import {
 } from '../../client/page/page-file.js';
 import { secretsOf } from '../../web/access/secrets.js';
 import { decodeName, encodeName, nameIn } from '../../web/names.js';
+import { Sentence } from '../../web/pages/sentence.js';
 import { loadText, wantedOfPeople } from '../../web/pages/wanted.js';
 import { openNewCatalog } from '../support/catalogs.js';
 import { tapeRow } from '../support/tape-rows.js';
@@ -181,4 +182,11 @@ test('a night lasts from noon to noon, and a night without a byte is shown as on
     { at: written[2], drive: 'lto1', bytesPerSecond: 10 ** 9 },
     { at: written[3], drive: 'lto1', bytesPerSecond: 10 ** 10 },
   ]);
+});
+
+test('what stands between backticks in a sentence is a command, and a name with one changes nothing', () => {
+  const htmlOf = (text: string) => String(Sentence({ text }));
+  assert.equal(htmlOf('Run `tapeflow up`, then wait.'), 'Run <code>tapeflow up</code>, then wait.');
+  assert.equal(htmlOf('The file /a`b is <b>gone</b>'), 'The file /a`b is &lt;b&gt;gone&lt;/b&gt;');
+  assert.equal(htmlOf('See `<script>`'), 'See <code>&lt;script&gt;</code>');
 });

@@ -8,6 +8,7 @@ import { queryDrive } from '../../tape/drives/query-drive.js';
 import type { Session } from '../../client/session.js';
 import type { MakePage, Page, PageRequest } from './page.js';
 import { State } from './state-words.js';
+import { Sentence } from './sentence.js';
 
 /** Which tape is in a drive, as `tape status` tells it. Looks when it is asked, and never by itself. */
 export const drivePage: MakePage = async (request) => {
@@ -57,7 +58,7 @@ async function pageOf({ frame, param }: PageRequest, session: Session): Promise<
           ''
         ) : (
           <p>
-            {row.reason ?? ''} {tapeAdvice(row, protection, drive.name)}
+            <Sentence text={`${row.reason ?? ''} ${tapeAdvice(row, protection, drive.name)}`} />
           </p>
         )}
       </>
@@ -69,7 +70,9 @@ async function pageOf({ frame, param }: PageRequest, session: Session): Promise<
       <>
         {head}
         <p class="lead">{error.message}</p>
-        <p>{error.advice ?? ''}</p>
+        <p>
+          <Sentence text={error.advice ?? ''} />
+        </p>
         <p class="links">
           <a href={`${frame.base}tapes?drive=${encodeURIComponent(drive.name)}#label`}>
             Label the tape in it

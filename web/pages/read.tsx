@@ -12,6 +12,7 @@ import type { MakePage } from './page.js';
 import { readTitle, runningRead, ReadCard } from './running.js';
 import { State } from './state-words.js';
 import { subjectPath } from './run-path.js';
+import { Sentence } from './sentence.js';
 
 /** Problems that the page shows. */
 const problemsShown = 200;
@@ -33,7 +34,7 @@ export const readPage: MakePage = async ({ site, frame, param }) => {
       <div id="run" data-live>
         <p class="lead" role="status">
           <State state={row.state} />{' '}
-          {isOver ? retrievalText(summary).slice(row.state.length) : (row.reason ?? '')}
+          <Sentence text={isOver ? retrievalText(summary).slice(row.state.length) : (row.reason ?? '')} />
         </p>
         {isOver ? '' : <ReadCard running={running} frame={frame} />}
         {unset === undefined ? '' : <p>{unset}</p>}

@@ -18,6 +18,7 @@ import type { Frame } from './frame.js';
 import { Bar, Command } from './layout.js';
 import { runPath } from './run-path.js';
 import { State } from './state-words.js';
+import { Sentence } from './sentence.js';
 
 /** What a set does now. */
 export interface RunningSet {
@@ -91,7 +92,7 @@ export function SetCard({ running, frame }: { running: RunningSet; frame: Frame 
         ''
       ) : (
         <p class="trouble">
-          It is unfinished, but {trouble.finding}. {trouble.advice}
+          It is unfinished, but <Sentence text={`${trouble.finding}. ${trouble.advice}`} />
         </p>
       )}
       {away === undefined ? '' : <p class="trouble">{away}</p>}
@@ -142,7 +143,7 @@ export function Steps({ steps }: { steps: readonly PendingStep[] }) {
           bytesOut === undefined || seconds === undefined || seconds < 0.5 ? undefined : done / seconds;
         return (
           <li>
-            {stepLine(step)}
+            <Sentence text={stepLine(step) ?? ''} />
             {bytesTotal === undefined ? (
               ''
             ) : (

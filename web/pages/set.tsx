@@ -23,6 +23,7 @@ import { Bar } from './layout.js';
 import type { MakePage } from './page.js';
 import { runningSet, SetCommands, Steps } from './running.js';
 import { State } from './state-words.js';
+import { Sentence } from './sentence.js';
 
 /** Events that the page shows, the last ones first. */
 const eventsShown = 60;
@@ -53,7 +54,8 @@ export const setPage: MakePage = async ({ site, frame, param }) => {
       <div id="set" data-live>
         <p class="lead" role="status">
           <State state={set.state} more={setStateText(set, summary).slice(set.state.length)} />
-          {set.reason === null ? '' : ` ${set.reason}`}
+          {set.reason === null ? '' : ' '}
+          <Sentence text={set.reason ?? ''} />
         </p>
         {isOver ? (
           ''
@@ -64,7 +66,7 @@ export const setPage: MakePage = async ({ site, frame, param }) => {
           ''
         ) : (
           <p class="trouble">
-            It is unfinished, but {running.trouble.finding}. {running.trouble.advice}
+            It is unfinished, but <Sentence text={`${running.trouble.finding}. ${running.trouble.advice}`} />
           </p>
         )}
         {running.away === undefined || isOver ? '' : <p class="trouble">{running.away}</p>}

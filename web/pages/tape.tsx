@@ -10,6 +10,7 @@ import type { MakePage } from './page.js';
 import { runPath } from './run-path.js';
 import { State } from './state-words.js';
 import { TapeCommands } from './tape-forms.js';
+import { Sentence } from './sentence.js';
 
 /** What is on a tape, how long it is kept, and what can be done with it. */
 export const tapePage: MakePage = async ({ site, frame, param }) => {
@@ -30,7 +31,8 @@ export const tapePage: MakePage = async ({ site, frame, param }) => {
     <>
       <h1>Tape {name}</h1>
       <p class="lead">
-        <State state={state} /> {reason ?? ''} {state === 'usable' ? '' : tapeAdvice(tape)}
+        <State state={state} />{' '}
+        <Sentence text={`${reason ?? ''} ${state === 'usable' ? '' : tapeAdvice(tape)}`} />
       </p>
       <dl>
         <dt>Pool</dt>

@@ -8,6 +8,7 @@ import { isHeldDrive } from '../../tape/drives/awaited-drive.js';
 import type { Frame } from './frame.js';
 import { runPath } from './run-path.js';
 import { Command } from './layout.js';
+import { Sentence } from './sentence.js';
 
 /** Something that a person is asked to do. */
 export interface Wanted {
@@ -63,8 +64,12 @@ export function WantedList({ wanted, frame }: { wanted: Wanted[]; frame: Frame }
     <ul class="wanted">
       {wanted.map(({ headline, detail, command, wait }) => (
         <li class={wait === undefined ? 'fact' : undefined}>
-          <strong>{headline}</strong>
-          <p>{detail}</p>
+          <strong>
+            <Sentence text={headline} />
+          </strong>
+          <p>
+            <Sentence text={detail} />
+          </p>
           {command === undefined ? (
             ''
           ) : (
