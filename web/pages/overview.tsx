@@ -6,6 +6,7 @@ import { sourcesText } from '../../operations/notify/run-facts.js';
 import { Plots } from './figures.js';
 import { Table, Time } from './layout.js';
 import type { MakePage } from './page.js';
+import { Sentence } from './sentence.js';
 import { readTitle, ReadCard, runningReads, runningSets, SetCard } from './running.js';
 import { runPath } from './run-path.js';
 import { State } from './state-words.js';
@@ -46,7 +47,11 @@ export const overviewPage: MakePage = async ({ site, frame }) => {
         <div id="ended" data-live>
           {ended.length === 0 ? (
             <p class="nothing">
-              There are no sets yet: <code>tapeflow backup PATH…</code> makes the first.
+              {sets.length > 0 ? (
+                'Nothing has ended yet.'
+              ) : (
+                <Sentence text="There are no sets yet: `tapeflow backup PATH…` makes the first." />
+              )}
             </p>
           ) : (
             <Table
