@@ -185,7 +185,7 @@ test('a night lasts from noon to noon, and a night without a byte is shown as on
 });
 
 test('what stands between backticks in a sentence is a command, and a name with one changes nothing', () => {
-  const htmlOf = (text: string) => String(Sentence({ text }));
+  const htmlOf = (text: string) => (Sentence({ text }) as { toString(): string }).toString();
   assert.equal(htmlOf('Run `tapeflow up`, then wait.'), 'Run <code>tapeflow up</code>, then wait.');
   assert.equal(htmlOf('The file /a`b is <b>gone</b>'), 'The file /a`b is &lt;b&gt;gone&lt;/b&gt;');
   assert.equal(htmlOf('See `<script>`'), 'See <code>&lt;script&gt;</code>');
