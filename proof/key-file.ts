@@ -1,18 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  fstatSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, fsyncSync, linkSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { TapeflowFailure, systemErrorCode, describeError } from '../config/failures.js';
 import { makeReadableFolders } from '../config/shared-group.js';
 import { fsyncFolderSync } from '../disk/durable-file.js';
+import { readSecretFile, type SecretFile } from '../disk/secret-file.js';
 
 /** Bytes of the key: the size of a SHA-256 hash. */
 const keyBytes = 32;
@@ -48,18 +40,10 @@ export function messageKey(dataDir: string): string {
 /** The key; undefined when there is none yet. Throws like `messageKey`. */
 export function readKey(dataDir: string): string | undefined {
   const file = keyFile(dataDir);
-  let text: string;
-  let mode: number;
+  let found: SecretFile | undefined;
   try {
-    const fd = openSync(file, 'r');
-    try {
-      mode = fstatSync(fd).mode;
-      text = readFileSync(fd, 'utf8').trim();
-    } finally {
-      closeSync(fd);
-    }
+    found = readSecretFile(file);
   } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return undefined;
     throw new TapeflowFailure(
       'NoKey',
       `The key of this installation cannot be read from ${file}: ${describeError(error)}.`,
@@ -69,14 +53,15 @@ export function readKey(dataDir: string): string | undefined {
       },
     );
   }
-  // Windows has no such mode bits; there the data folder's permissions count.
-  if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+  if (found === undefined) return undefined;
+  if (found.exposed !== undefined) {
     throw new TapeflowFailure(
       'KeyExposed',
-      `Others may read ${file} (mode ${(mode & 0o777).toString(8)}), the key that proves who gives commands.`,
+      `Others may read ${file} (mode ${found.exposed}), the key that proves who gives commands.`,
       { advice: `Delete it, since it may be known, and restart the workers: a new one is made.` },
     );
   }
+  const text = found.text.trim();
   if (!/^[0-9a-f]{64}$/.test(text)) {
     throw new TapeflowFailure(
       'KeyDamaged',

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { TapeflowFailure, describeError, systemErrorCode } from '../../config/failures.js';
+import { TapeflowFailure, describeError } from '../../config/failures.js';
 import type { Settings } from '../../config/settings/settings.js';
+import { readSecretFile, type SecretFile } from '../../disk/secret-file.js';
 
 /** What stays the same from run to run, so that an open tab and a bookmark outlive a restart. */
 export interface PageFile {
@@ -28,25 +29,16 @@ export function readPageFile(dataDir: string): PageFile | undefined {
       advice: 'Delete it, and the page gets another token when it is served next.',
       cause,
     });
-  let text: string;
-  let mode: number;
+  let found: SecretFile | undefined;
   try {
-    const fd = openSync(file, 'r');
-    try {
-      mode = fstatSync(fd).mode;
-      text = readFileSync(fd, 'utf8');
-    } finally {
-      closeSync(fd);
-    }
+    found = readSecretFile(file);
   } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return undefined;
     throw unusable(`cannot be read: ${describeError(error)}`, error);
   }
-  // Windows has no such mode bits; there the data folder's permissions count.
-  if (process.platform !== 'win32' && (mode & 0o077) !== 0)
-    throw unusable(`may be read by others (mode ${(mode & 0o777).toString(8)})`);
+  if (found === undefined) return undefined;
+  if (found.exposed !== undefined) throw unusable(`may be read by others (mode ${found.exposed})`);
   try {
-    return schema.parse(JSON.parse(text));
+    return schema.parse(JSON.parse(found.text));
   } catch (error) {
     throw unusable('is damaged', error);
   }
