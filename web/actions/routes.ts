@@ -3,7 +3,7 @@ import { label } from '../../client/commands/tape/tape.js';
 import { erase } from '../../client/commands/tape/tape-erase.js';
 import { found, lost } from '../../client/commands/tape/tape-lost.js';
 import { trust } from '../../client/commands/tape/tape-trust.js';
-import { beginRestore } from '../../client/commands/files/restore.js';
+import { beginRestore } from '../../client/commands/files/begin-restore.js';
 import { beginVerify } from '../../client/commands/files/verify.js';
 import { cancel } from '../../client/commands/set/cancel.js';
 import { pause } from '../../client/commands/set/pause.js';

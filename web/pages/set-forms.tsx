@@ -1,6 +1,7 @@
 import type { SetRow } from '../../catalog/rows.js';
 import type { Frame } from './frame.js';
-import { Command, Hidden } from './layout.js';
+import { Command } from './layout.js';
+import { TypedNameForm } from './typed-name-form.js';
 
 /** What can be told to a set that has ended. */
 export function EndedSetCommands({ set: { id, state }, frame }: { set: SetRow; frame: Frame }) {
@@ -23,19 +24,15 @@ export function EndedSetCommands({ set: { id, state }, frame }: { set: SetRow; f
 /** Deletes what a set has in staging: only for somebody who types its name. */
 function DiscardForm({ id, frame }: { id: string; frame: Frame }) {
   return (
-    <details id="discard">
-      <summary>Delete what is staged</summary>
-      <form method="post" action={`${frame.base}actions/discard`}>
-        <Hidden frame={frame} />
-        <input type="hidden" name="set" value={id} />
-        <p>
-          What of this set is in staging, and not on tape yet, is deleted. `retry` cannot go on with it then.
-        </p>
-        <label>
-          Type the set’s name, {id}, to delete it: <input name="name" required autocomplete="off" />
-        </label>
-        <button class="danger">Delete</button>
-      </form>
-    </details>
+    <TypedNameForm
+      {...{ frame, path: 'discard', field: 'set', name: id, button: 'Delete' }}
+      title="Delete what is staged"
+      ask={`Type the set’s name, ${id}, to delete it:`}
+    >
+      <p>
+        What of this set is in staging, and not on tape yet, is deleted. <code>retry</code> cannot go on with
+        it then.
+      </p>
+    </TypedNameForm>
   );
 }

@@ -1,6 +1,7 @@
 import type { TapeRow } from '../../catalog/rows.js';
 import type { Frame } from './frame.js';
 import { Command, Hidden } from './layout.js';
+import { TypedNameForm } from './typed-name-form.js';
 
 /** Labels the tape in a drive. */
 export function LabelForm(props: {
@@ -84,47 +85,34 @@ export function TapeCommands({ tape, frame, drives }: { tape: TapeRow; frame: Fr
 /** Erases a tape: only for somebody who types its name. */
 function EraseForm({ name, frame, drives }: { name: string; frame: Frame; drives: string[] }) {
   return (
-    <details id="erase">
-      <summary>Erase this tape</summary>
-      <form method="post" action={`${frame.base}actions/erase`} class="fields">
-        <Hidden frame={frame} />
-        <input type="hidden" name="tape" value={name} />
-        <p>
-          Everything on it is deleted, so that it can be written to again. What is still needed is refused.
-        </p>
-        <label>
-          The drive that it is in <DriveChoice drives={drives} chosen="" />
-        </label>
-        <label class="check">
-          <input type="checkbox" name="even-unexpired" value="yes" /> Also what has not expired, or what other
-          sets build on
-        </label>
-        <label>
-          Type the tape’s name, {name}, to erase it: <input name="name" required autocomplete="off" />
-        </label>
-        <button class="danger">Erase</button>
-      </form>
-    </details>
+    <TypedNameForm
+      {...{ frame, path: 'erase', field: 'tape', name, button: 'Erase' }}
+      title="Erase this tape"
+      ask={`Type the tape’s name, ${name}, to erase it:`}
+    >
+      <p>Everything on it is deleted, so that it can be written to again. What is still needed is refused.</p>
+      <label>
+        The drive that it is in <DriveChoice drives={drives} chosen="" />
+      </label>
+      <label class="check">
+        <input type="checkbox" name="even-unexpired" value="yes" /> Also what has not expired, or what other
+        sets build on
+      </label>
+    </TypedNameForm>
   );
 }
 
 /** Marks a tape as lost: what is on it no longer counts. */
 function LostForm({ name, frame }: { name: string; frame: Frame }) {
   return (
-    <details id="lost">
-      <summary>It is lost</summary>
-      <form method="post" action={`${frame.base}actions/lost`} class="fields">
-        <Hidden frame={frame} />
-        <input type="hidden" name="tape" value={name} />
-        <p>
-          What is on it counts no longer, and running sets write it again elsewhere. It can be marked as
-          found.
-        </p>
-        <label>
-          Type the tape’s name, {name}: <input name="name" required autocomplete="off" />
-        </label>
-        <button class="danger">Mark as lost</button>
-      </form>
-    </details>
+    <TypedNameForm
+      {...{ frame, path: 'lost', field: 'tape', name, button: 'Mark as lost' }}
+      title="It is lost"
+      ask={`Type the tape’s name, ${name}:`}
+    >
+      <p>
+        What is on it counts no longer, and running sets write it again elsewhere. It can be marked as found.
+      </p>
+    </TypedNameForm>
   );
 }
