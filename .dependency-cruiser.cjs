@@ -3,6 +3,7 @@
 
 /** From the bottom up: a folder imports from folders before its own, and from itself. */
 const layers = [
+  ['messages'],
   ['entry', 'native'],
   ['config'],
   ['disk'],

@@ -1,6 +1,10 @@
 import { type Command, CommanderError } from 'commander';
 import { escapeForTerminal } from '../entry/byte-string.js';
 import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '../config/failures.js';
+import { homeDir } from '../config/home-dir.js';
+import { languageInForce, speak } from '../config/language.js';
+import { projectDir } from '../config/project-dir.js';
+import { shown } from '../messages/shown.js';
 import { catalogFailure } from '../catalog/catalog-failure.js';
 import { exitCodes } from './exit-codes.js';
 import { askedCommand } from './load-commands.js';
@@ -15,6 +19,7 @@ process.umask(0o077);
 const args = process.argv.slice(2);
 const asksJson = (args.includes('--') ? args.slice(0, args.indexOf('--')) : args).includes('--json');
 
+await speak(languageInForce(process.env, homeDir(projectDir)));
 const program = await programFor(args, { asksJson });
 program.hook('preAction', (_program, command) => requireNoEmpty(command));
 
@@ -60,7 +65,7 @@ function report(error: unknown): number {
   else if (asksJson) sayError(systemErrorCode(error) ?? 'Unexpected', describeError(error), exitCode);
   else
     process.stderr.write(
-      `tapeflow: ${escapeForTerminal(isOurs ? failure.sentence : describeError(failure))}\n`,
+      `tapeflow: ${escapeForTerminal(shown(isOurs ? failure.sentence : describeError(failure)))}\n`,
     );
   if (!isOurs && !asksJson && process.env['LOG_LEVEL'] === 'debug' && error instanceof Error)
     process.stderr.write(`${error.stack ?? ''}\n`);

@@ -17,6 +17,7 @@ if (compiled.status !== 0) process.exit(compiled.status ?? 1);
 await bundleProgram();
 await describeCommands();
 copyPageAssets();
+copyCatalogues();
 await bundleWorkflows();
 copyFileSync(path.join(root, 'package-lock.json'), path.join(dist, 'built-from-lock.json'));
 
@@ -75,6 +76,12 @@ function copyPageAssets() {
   cpSync(path.join(root, 'web', 'assets'), folder, { recursive: true });
   for (const name of ['uPlot.iife.min.js', 'uPlot.min.css'])
     copyFileSync(require.resolve(`uplot/dist/${name}`), path.join(folder, name));
+}
+
+/** Puts the catalogues of messages beside the program, which reads that of the language that it speaks. */
+function copyCatalogues() {
+  const folder = path.join(dist, 'messages');
+  cpSync(path.join(root, 'messages'), folder, { recursive: true, filter: (file) => !file.endsWith('.ts') });
 }
 
 /** Writes what completions and the manual page tell of the commands. */

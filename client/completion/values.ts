@@ -1,3 +1,4 @@
+import { stateWord } from '../../catalog/schema/state-words.js';
 import { openForReading } from '../../catalog/open-for-reading.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { withDrivesOfHosts } from '../../catalog/hosts/known-drives.js';
@@ -108,7 +109,7 @@ function refuse(): Promise<Catalog> {
 
 function setValue({ id, state, host, sources: paths }: SetRow): Value {
   const shown = (JSON.parse(paths) as string[]).map((path) => onHost(host, path));
-  return { word: id, description: `${state.replaceAll('_', ' ')}: ${shown.join(', ')}` };
+  return { word: id, description: `${stateWord(state)}: ${shown.join(', ')}` };
 }
 
 /** Pools of tapes, of sets and of the settings. */

@@ -1,3 +1,4 @@
+import { stateWord } from '../../catalog/schema/state-words.js';
 import { lastEvent, eventsOf, type RecordedEvent } from '../../catalog/groups/events.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { timeOfDay } from '../../config/local-time.js';
@@ -85,7 +86,7 @@ function eventText(event: RecordedEvent): string | undefined {
     return `hook ${phase}: ${ended} (${detail ?? ''})`;
   }
   if (group === null) {
-    return `is ${stage.replaceAll('_', ' ')}${detail === null ? '' : `: ${detail}`}`;
+    return `is ${stateWord(stage)}${detail === null ? '' : `: ${detail}`}`;
   }
   switch (stage) {
     case 'compressed':

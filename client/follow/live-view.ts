@@ -1,3 +1,4 @@
+import { stateWord } from '../../catalog/schema/state-words.js';
 import { escapeForTerminal } from '../../entry/byte-string.js';
 import type { SetSummary } from '../../catalog/sets/set-summary.js';
 import { formatSeconds } from '../../config/durations.js';
@@ -30,7 +31,7 @@ export function liveLines(
   const bar = barOf(columns < 100 ? barWidths.narrow : barWidths.wide);
   const lines = [
     `Set ${summary.setId}  ` +
-      `${summary.status.replaceAll('_', ' ')}${summary.reason === null ? '' : `: ${summary.reason}`}`,
+      `${stateWord(summary.status)}${summary.reason === null ? '' : `: ${summary.reason}`}`,
     ...scanLines(summary, steps),
     ...compressLines(steps, bar),
     ...stuckLines(steps),

@@ -1,3 +1,4 @@
+import { stateWord } from '../../catalog/schema/state-words.js';
 import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
 import { finalSetStates } from '../../catalog/schema/set-tables.js';
@@ -17,7 +18,7 @@ export async function unfinishedSet(session: Session, setId: string): Promise<Se
 
 /** What a command is told that comes too late. */
 export function endedFailure({ id, state }: SetRow): TapeflowFailure {
-  return usageFailure('SetHasEnded', `The set ${id} has ended: it is ${state.replaceAll('_', ' ')}.`);
+  return usageFailure('SetHasEnded', `The set ${id} has ended: it is ${stateWord(state)}.`);
 }
 
 /** Prints the state that a command has brought a set to. */

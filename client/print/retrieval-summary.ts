@@ -1,3 +1,4 @@
+import { stateWord } from '../../catalog/schema/state-words.js';
 import { finalRetrievalStates } from '../../catalog/retrievals/retrievals.js';
 import { problemsOf } from '../../catalog/retrievals/retrieval-problems.js';
 import type { RetrievalSummary } from '../../catalog/retrievals/retrieval-summary.js';
@@ -58,7 +59,7 @@ export function retrievalText(summary: RetrievalSummary): string {
     ...(failed > 0 ? [`${formatNumber(failed)} failed`] : []),
   ];
   return (
-    `${status.replaceAll('_', ' ')}${reason === null ? '' : ` (${reason})`} ` +
+    `${stateWord(status)}${reason === null ? '' : ` (${reason})`} ` +
     `in ${formatSeconds(seconds)}: ${[`${formatNumber(restored)} ${done}`, ...more].join(', ')}`
   );
 }

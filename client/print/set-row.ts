@@ -1,3 +1,4 @@
+import { stateWord } from '../../catalog/schema/state-words.js';
 import type { SetRow } from '../../catalog/rows.js';
 import type { SetRetention } from '../../catalog/sets/set-retention.js';
 import type { SetSummary } from '../../catalog/sets/set-summary.js';
@@ -15,7 +16,7 @@ export function setStateText(
     lostGroups.length === 0
       ? ''
       : `, ${formatNumber(lostGroups.length)} of ${formatCount(groups, 'group')} LOST`;
-  return `${state.replaceAll('_', ' ')}${erased}${lost}`;
+  return `${stateWord(state)}${erased}${lost}`;
 }
 
 /** When a set expires or has expired, or what keeps it, and which unexpired set still needs it. */

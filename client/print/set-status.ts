@@ -1,3 +1,4 @@
+import { stateWord } from '../../catalog/schema/state-words.js';
 import type { SetSummary } from '../../catalog/sets/set-summary.js';
 import { recipientsShown } from '../../catalog/sets/recipients.js';
 import { onHost } from '../../entry/host-path.js';
@@ -34,7 +35,7 @@ export function sourcesText(
 export function statusLines(summary: SetSummary): string[] {
   const head =
     `Set ${summary.setId}: ` +
-    `${summary.status.replaceAll('_', ' ')}${summary.reason === null ? '' : `: ${summary.reason}`}`;
+    `${stateWord(summary.status)}${summary.reason === null ? '' : `: ${summary.reason}`}`;
   return [
     head,
     `  sources:   ${sourcesText(summary, ', ')}`,

@@ -1,3 +1,4 @@
+import { stateWord } from '../../catalog/schema/state-words.js';
 import type { SetSummary } from '../../catalog/sets/set-summary.js';
 import { formatSeconds } from '../../config/durations.js';
 import { formatBytes } from '../../config/sizes.js';
@@ -35,7 +36,7 @@ export async function printSummary(
   const { setId, status, seconds, archives, files, bytesIn, bytesOut, tapes } = summary;
   session.print('');
   session.print(
-    `Set ${setId}: ${status.replaceAll('_', ' ')} in ` +
+    `Set ${setId}: ${stateWord(status)} in ` +
       `${formatSeconds(seconds)}${summary.reason === null ? '' : ` (${summary.reason})`}`,
   );
   session.print(

@@ -1,3 +1,4 @@
+import { stateWord } from '../../catalog/schema/state-words.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
 import { formatTime } from '../../config/local-time.js';
 import { formatBytes } from '../../config/sizes.js';
@@ -57,7 +58,5 @@ export function summaryFigures(report: Report): SummaryFigure[] {
 function countStates(states: readonly string[]): string {
   const counts = new Map<string, number>();
   for (const state of states) counts.set(state, (counts.get(state) ?? 0) + 1);
-  return [...counts]
-    .map(([state, count]) => `${formatNumber(count)} ${state.replaceAll('_', ' ')}`)
-    .join(', ');
+  return [...counts].map(([state, count]) => `${formatNumber(count)} ${stateWord(state)}`).join(', ');
 }

@@ -1,3 +1,4 @@
+import { stateWord } from '../../catalog/schema/state-words.js';
 import { formatTime } from '../../config/local-time.js';
 import { formatBytes } from '../../config/sizes.js';
 import { formatSeconds } from '../../config/durations.js';
@@ -74,7 +75,7 @@ function setTable({ sets }: Report, all: boolean): ReportTable {
       : '',
     head: ['SET', 'STATE', 'STARTED', 'TIME', 'ENTRIES', 'ON TAPE', 'SPEED', 'SOURCES', 'WHY'],
     rows: shown.map((set) => [
-      ...[set.setId, set.state.replaceAll('_', ' '), formatTime(set.startedAt), timeText(set)],
+      ...[set.setId, stateWord(set.state), formatTime(set.startedAt), timeText(set)],
       ...[set.files, formatBytes(set.bytesOut), speedText(set.written, set.writeSeconds)],
       ...[name(set), set.reason ?? ''],
     ]),
@@ -177,7 +178,7 @@ function readingTable({ readings }: Report): ReportTable {
     note: '',
     head: ['ID', 'OF', 'STATE', 'STARTED'],
     rows: readings.map(({ id, subject, state, startedAt }) => [
-      ...[id, subject, state.replaceAll('_', ' '), formatTime(startedAt)],
+      ...[id, subject, stateWord(state), formatTime(startedAt)],
     ]),
     empty: 'None began in the period.',
     leaveOut: ['STARTED'],

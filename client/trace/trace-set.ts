@@ -1,3 +1,4 @@
+import { stateWord } from '../../catalog/schema/state-words.js';
 import { groupsIn } from '../../catalog/groups/groups-in-state.js';
 import { eventsOf } from '../../catalog/groups/events.js';
 import { finalSetStates } from '../../catalog/schema/set-tables.js';
@@ -48,9 +49,7 @@ export async function traceSet(session: Session, setId: string): Promise<void> {
     });
     return;
   }
-  session.print(
-    `Set ${setId}: ${set.state.replaceAll('_', ' ')}${set.reason === null ? '' : `: ${set.reason}`}`,
-  );
+  session.print(`Set ${setId}: ${stateWord(set.state)}${set.reason === null ? '' : `: ${set.reason}`}`);
   session.print(`  workflow:  ${workflowText(set, outlook)}`);
   const recipients = recipientsOf(set);
   if (recipients !== undefined) session.print(`  encrypted: to ${recipientsShown(recipients)}`);

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { languageOfEnvironment } from '../../messages/language.js';
 import { isPostgres } from '../catalog-url.js';
 import { machineZone } from '../time-zone.js';
 import { groupNamed, isMember, type SharedGroup } from '../shared-group.js';
@@ -50,6 +51,7 @@ export function complete(
     BACKUP_COMPRESS_DIR: absolute(values.BACKUP_COMPRESS_DIR),
     TAPEFLOW_DATA_DIR: dataDir,
     TAPEFLOW_HOST: values.TAPEFLOW_HOST ?? defaultHostName(dataDir),
+    LANGUAGE_TAG: values.LANGUAGE_TAG ?? languageOfEnvironment(env),
     TAPEFLOW_LOCK_DIR:
       values.TAPEFLOW_LOCK_DIR === undefined
         ? defaultLockDir(process.platform, env)

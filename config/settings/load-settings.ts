@@ -1,22 +1,18 @@
 import { existsSync } from 'node:fs';
-import path from 'node:path';
 import { complete } from './complete-settings.js';
-import { checkedLists, readConfigFile } from './config-file.js';
+import { checkedLists, configFileOf, readConfigFile } from './config-file.js';
 import { checkNames, configFileVariable } from './setting-names.js';
 import { firstProblem, wrongSetting } from './setting-problems.js';
 import { settingsSchema } from './settings-schema.js';
 import type { Settings } from './settings.js';
-
-const configFileName = 'tapeflow.config.json';
 
 /**
  * Reads the settings: the environment wins over `tapeflow.config.json`, that over the defaults.
  * Throws a usage failure with one sentence for an unknown or wrong one.
  */
 export function loadSettings(env: NodeJS.ProcessEnv, homeDir: string): Settings {
-  const named = env[configFileVariable];
-  const fileName = path.resolve(homeDir, named === undefined || named === '' ? configFileName : named);
-  const file = existsSync(fileName) || named ? readConfigFile(fileName) : {};
+  const fileName = configFileOf(env, homeDir);
+  const file = existsSync(fileName) || env[configFileVariable] ? readConfigFile(fileName) : {};
   checkNames(env, file, fileName);
 
   const { given, origins } = givenSettings(env, file, fileName);

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import { languageTags } from '../../messages/language.js';
 import { archiveFormats } from '../../entry/archive-format.js';
 import { hostName } from '../../entry/host-path.js';
 import {
@@ -163,6 +164,8 @@ export const settingsSchema = z.object({
     .min(0, 'must be a number of seconds, or 0')
     .max(86_400, 'must be at most a day in seconds')
     .default(180),
+  /** The language of messages and notifications; that of the locale when not given. */
+  LANGUAGE_TAG: z.enum(languageTags, { error: `must be ${languageTags.join(' or ')}` }).optional(),
   /** Seconds between two looks for what the channels of `notify` are to be told of. */
   NOTIFY_SECONDS: seconds.default(15),
   /** Days without a success of a tree after which people are told; 0: never. */

@@ -1,3 +1,4 @@
+import type { LanguageTag } from '../../messages/language.js';
 import type { SharedGroup } from '../shared-group.js';
 import type { ChannelSettings } from './channels.js';
 import type { HookSettings } from './hooks.js';
@@ -21,6 +22,7 @@ export interface DriveSettings {
 export interface Settings extends Omit<SettingValues, 'TAPE_PATH'> {
   TAPE_PATH: string;
   TAPEFLOW_HOST: string;
+  LANGUAGE_TAG: LanguageTag;
   COMPRESSION_LEVEL: number;
   STAGING_MAX_BYTES: number;
   TAPE_SYNC_BYTES: number;

@@ -1,3 +1,4 @@
+import { stateWord } from '../../catalog/schema/state-words.js';
 import { copyOnTape } from '../../catalog/copies/tape-copies.js';
 import { hasUndamagedCopy, noteDamage } from '../../catalog/copies/copy-findings.js';
 import type { FoundArchive } from '../../catalog/rebuilt/found-archive.js';
@@ -118,6 +119,6 @@ async function enterCopy(
 function requireRebuilt(set: SetRow, name: string): void {
   if (isRebuilt(set)) return;
   throw new CatalogConflict(
-    `The catalog has the set ${set.id}, which is ${set.state.replaceAll('_', ' ')}, without the archive ${name}.`,
+    `The catalog has the set ${set.id}, which is ${stateWord(set.state)}, without the archive ${name}.`,
   );
 }

@@ -100,6 +100,7 @@ export class Installation {
       BACKUP_COMPRESS_DIR: path.join(root, 'staging'),
       TAPEFLOW_LOCK_DIR: path.join(root, 'locks'),
       TEMPORAL_CLI_PATH: await temporalCli(),
+      LANGUAGE_TAG: 'en',
       // Shorter than the defaults, which are tested on their own: a dead attempt is noticed soon.
       HEARTBEAT_SECONDS: '5',
       TAPE_RETRY_SECONDS: '1',

@@ -1,3 +1,4 @@
+import { stateWord } from '../../catalog/schema/state-words.js';
 /** What a state means for whoever looks: it is colour besides the word, never instead of it. */
 const kinds: Record<string, 'good' | 'busy' | 'wanted' | 'bad' | 'over'> = {
   completed: 'good',
@@ -19,7 +20,7 @@ const kinds: Record<string, 'good' | 'busy' | 'wanted' | 'bad' | 'over'> = {
 export function State({ state, more }: { state: string; more?: string }) {
   return (
     <span class={`state ${kinds[state] ?? 'over'}`}>
-      {state.replaceAll('_', ' ')}
+      {stateWord(state)}
       {more ?? ''}
     </span>
   );

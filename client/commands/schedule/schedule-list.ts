@@ -1,3 +1,4 @@
+import { stateWord } from '../../../catalog/schema/state-words.js';
 import type { Command } from 'commander';
 import { scheduledWork } from '../../../operations/sets/scheduled-work.js';
 import { mayWrite } from '../../../catalog/open-for-reading.js';
@@ -77,7 +78,7 @@ const isoTimes = (times: readonly number[]) => times.map((ms) => new Date(ms).to
 
 /** How a run ended, in a few words. */
 function endOf({ state, id }: LastRun): string {
-  return `${state.replaceAll('_', ' ')}${id === null ? '' : ` (${id})`}`;
+  return `${stateWord(state)}${id === null ? '' : ` (${id})`}`;
 }
 
 function lastRunJson(run: LastRun) {

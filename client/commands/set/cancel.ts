@@ -1,3 +1,4 @@
+import { stateWord } from '../../../catalog/schema/state-words.js';
 import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -47,7 +48,7 @@ export async function cancel(session: Session, setId: string, discard: boolean):
     const verify = discard ? undefined : await endVerifyOf(await session.catalog(), set);
     if (verify !== undefined && !finalRetrievalStates.includes(verify.state)) {
       await cancelRetrieval(session, verify.id);
-      session.say(`The set ${setId} stays ${set.state.replaceAll('_', ' ')}.`);
+      session.say(`The set ${setId} stays ${stateWord(set.state)}.`);
       return;
     }
     if (!discard || !isParked(set)) throw endedFailure(set);
@@ -61,13 +62,13 @@ export async function cancel(session: Session, setId: string, discard: boolean):
   const summary = await summarizeSet(await session.catalog(), setId);
   const { status, reason, archives } = summary;
   if (reason === retryCancelled) {
-    const state = status.replaceAll('_', ' ');
+    const state = stateWord(status);
     tellState(session, setId, status, `The retry of set ${setId} is cancelled: it is ${state}, as before.`);
     return;
   }
   if (status !== 'cancelled') {
     // Its end was recorded before the command reached it.
-    const end = `it had ended before, and is ${status.replaceAll('_', ' ')}`;
+    const end = `it had ended before, and is ${stateWord(status)}`;
     throw new TapeflowFailure('SetHasEnded', `The set ${setId} was not cancelled: ${end}.`);
   }
   const onTape = `${formatCount(archives, 'archive is', 'archives are')} on tape`;

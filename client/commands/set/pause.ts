@@ -1,3 +1,4 @@
+import { stateWord } from '../../../catalog/schema/state-words.js';
 import type { Command } from 'commander';
 import { pauseUpdate } from '../../../workflows/messages.js';
 import { serverToTell, tellState, unfinishedSet, updateSet } from '../../follow/tell-set.js';
@@ -22,7 +23,7 @@ export async function pause(session: Session, setId: string): Promise<void> {
   );
   // From the catalog, since another command may have come in between.
   const { state } = await unfinishedSet(session, setId);
-  const sentence = `Set ${setId} is ${state.replaceAll('_', ' ')}.`;
+  const sentence = `Set ${setId} is ${stateWord(state)}.`;
   const advice = state === 'paused' ? ` \`tapeflow resume ${setId}\` lets it go on.` : '';
   tellState(session, setId, state, sentence + advice);
 }

@@ -1,3 +1,4 @@
+import { stateWord } from '../../../catalog/schema/state-words.js';
 import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { skippedForSize } from '../../../catalog/groups/oversized-groups.js';
@@ -61,7 +62,7 @@ async function requireFitNow(session: Session, set: SetRow): Promise<void> {
   const limit = await setLimit(catalog, set);
   const { groups, needs } = await skippedForSize(catalog, set.id, limit?.bytes ?? 0);
   if (groups.length > 0) return;
-  const state = set.state.replaceAll('_', ' ');
+  const state = stateWord(set.state);
   throw usageFailure(
     'NothingToRetry',
     `The set ${set.id} has no failed groups: it is ${state}.`,

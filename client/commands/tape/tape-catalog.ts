@@ -1,3 +1,4 @@
+import { stateWord } from '../../../catalog/schema/state-words.js';
 import type { Command } from 'commander';
 import type { MissingBase } from '../../../catalog/rebuilt/rebuilt-layers.js';
 import type { RebuiltSet } from '../../../catalog/rebuilt/rebuilt-state.js';
@@ -155,7 +156,7 @@ function setLine({ setId, state, groups, missing, ended, damaged, partial, base 
     ...(base === null ? [] : [baseText(base)]),
   ];
   if (faults.length > 0) return `${setId}: ${formatCount(groups, 'group')}; ${faults.join('; ')}`;
-  const words = state.replaceAll('_', ' ');
+  const words = stateWord(state);
   if (ended === true)
     return `${setId}: ${words}: ${formatCount(groups, 'group')}, which ${groups === 1 ? 'is' : 'are'} all`;
   return `${setId}: ${words}, as far as tapes tell: ${formatCount(groups, 'group')}, none missing between`;
