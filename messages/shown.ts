@@ -1,3 +1,4 @@
+import type { LanguageTag } from './language.js';
 import type { Translator } from './translator.js';
 import { inEnglish, sentenceOf, type Value } from './sentence.js';
 
@@ -6,6 +7,11 @@ let translator: Translator | undefined;
 /** Sets what this process shows sentences with: undefined for English. */
 export function showWith(chosen: Translator | undefined): void {
   translator = chosen;
+}
+
+/** The language that `t` and `shown` speak, for what says in which one it is written. */
+export function shownLanguage(): LanguageTag {
+  return translator?.tag ?? 'en';
 }
 
 /** A sentence in the reader's language: for what is shown to a person now, and never stored. */

@@ -35,7 +35,7 @@ export class Translator {
   private readonly patterns: Pattern[];
 
   constructor(
-    tag: LanguageTag,
+    readonly tag: LanguageTag,
     private readonly messages: Messages,
   ) {
     this.i18n = createInstance();

@@ -1,6 +1,7 @@
 import { formatBytes } from '../../config/sizes.js';
 import { formatCount } from '../../config/counts.js';
 import { formatTime } from '../../config/local-time.js';
+import { shownLanguage } from '../../messages/shown.js';
 import type { Report } from '../../operations/report/report.js';
 import { type Html, html, Html as Raw } from './html.js';
 import { plot } from './plot.js';
@@ -16,7 +17,7 @@ import { reportHead } from './write-report.js';
  */
 export function reportPage(report: Report, of: { installation: string; host: string }): string {
   const page = html`${new Raw(reportHead)}
-    <html lang="en">
+    <html lang="${shownLanguage()}">
       <head>
         <meta charset="utf-8" />
         <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'" />
