@@ -1,3 +1,4 @@
+import { t } from '../../messages/shown.js';
 import type { Fact } from './message.js';
 import { steady } from './run-facts.js';
 
@@ -18,10 +19,13 @@ export function heldUpKey({ id, why }: HeldUp): string {
 
 /** What people are told of steps that are held up. */
 export function heldUpFacts(heldUp: readonly HeldUp[]): Fact[] {
-  return heldUp.map((one) => ({
-    ...{ event: 'waiting', key: heldUpKey(one), subject: one.isSet ? `Set ${one.id}` : one.id },
-    what: `${one.isSet ? `Set ${one.id}` : one.id} is held up, ${one.step}: ${one.why}.`,
-    todo: 'It goes on by itself as soon as that is mended.',
-    command: `tapeflow status ${one.id}`,
-  }));
+  return heldUp.map((one) => {
+    const subject = one.isSet ? t`Set ${one.id}` : one.id;
+    return {
+      ...{ event: 'waiting', key: heldUpKey(one), subject },
+      what: t`${subject} is held up, ${one.step}: ${one.why}.`,
+      todo: t`It goes on by itself as soon as that is mended.`,
+      command: `tapeflow status ${one.id}`,
+    };
+  });
 }

@@ -1,15 +1,18 @@
 import type { NotifyEvent } from '../../config/settings/channels.js';
+import { t } from '../../messages/shown.js';
 
 /** Something that people are to be told of, as the catalog has it now. */
 export interface Fact {
   event: NotifyEvent;
-  /** The condition: as long as it is the same, a channel is told once and then reminded. */
+  /** The condition, in no language: as long as it is the same, a channel is told once and then reminded. */
   key: string;
   /** How far it has come, such as how much is damaged: what grows is told again, once a day at most. */
   mark?: string;
   /** The set that has ended, of which the message gives the numbers. */
   setId?: string;
-  /** What it is about: a set, a tape, a schedule, a folder. */
+  /** What waits, and for what, as the catalog says it. */
+  waits?: { id: string; reason: string };
+  /** In the language of who is told, as all that follows: what it is about, a set, a tape, a schedule, a folder. */
   subject: string;
   /** What has happened. */
   what: string;
@@ -42,48 +45,57 @@ export interface Message {
 /** Items that one message lists; it says how many more there are. */
 export const maxItems = 10;
 
-/** One thing in a few words, and several of them. */
-const titles: Record<NotifyEvent, [(subject: string) => string, string]> = {
-  failed: [(subject) => `${subject} has failed`, 'have failed'],
-  completed_with_skips: [(subject) => `${subject} is complete, but for some files`, 'lack some files'],
-  completed: [(subject) => `${subject} is complete`, 'are complete'],
-  waiting: [(subject) => `${subject} waits for you`, 'wait for you'],
-  tape_full: [(subject) => `${subject} is full`, 'are full'],
-  tape_suspect: [(subject) => `${subject} is not trusted any more`, 'are not trusted any more'],
-  damage: [(subject) => `Damage on ${subject}`, 'have damage'],
-  schedule_missed: [(subject) => `${subject} did not run`, 'did not run'],
-  no_success: [(subject) => `No backup of ${subject} lately`, 'have no backup lately'],
-  single_copy: [(subject) => `${subject} exists once only`, 'exist once only'],
-  hook_failed: [(subject) => `${subject} has failed`, 'have failed'],
+/** What happened to one thing, and to several of a kind, in a few words. */
+const titles: Record<NotifyEvent, [one: (subject: string) => string, many: (number: number) => string]> = {
+  failed: [hasFailed, (number) => t`${number} runs have failed`],
+  completed_with_skips: [
+    (subject) => t`${subject} is complete, but for some files`,
+    (number) => t`${number} sets lack some files`,
+  ],
+  completed: [(subject) => t`${subject} is complete`, (number) => t`${number} sets are complete`],
+  waiting: [(subject) => t`${subject} waits for you`, (number) => t`${number} runs wait for you`],
+  tape_full: [(subject) => t`${subject} is full`, (number) => t`${number} tapes are full`],
+  tape_suspect: [
+    (subject) => t`${subject} is not trusted any more`,
+    (number) => t`${number} tapes are not trusted any more`,
+  ],
+  damage: [(subject) => t`Damage on ${subject}`, (number) => t`${number} tapes have damage`],
+  schedule_missed: [(subject) => t`${subject} did not run`, (number) => t`${number} schedules did not run`],
+  no_success: [
+    (subject) => t`No backup of ${subject} lately`,
+    (number) => t`${number} trees have no backup lately`,
+  ],
+  single_copy: [(subject) => t`${subject} exists once only`, (number) => t`${number} sets exist once only`],
+  hook_failed: [hasFailed, (number) => t`${number} hooks have failed`],
 };
 
-const nouns: Record<NotifyEvent, string> = {
-  ...{ failed: 'runs', completed_with_skips: 'sets', completed: 'sets', waiting: 'runs' },
-  ...{ tape_full: 'tapes', tape_suspect: 'tapes', damage: 'tapes', schedule_missed: 'schedules' },
-  ...{ no_success: 'trees', single_copy: 'sets', hook_failed: 'hooks' },
-};
+function hasFailed(subject: string): string {
+  return t`${subject} has failed`;
+}
 
 /** What a message is called that tells of these facts, all of one event. */
 export function titleOf(event: NotifyEvent, facts: readonly Fact[], reminder: boolean): string {
   const [one, many] = titles[event];
   const [first] = facts;
-  const title =
-    facts.length === 1 && first !== undefined
-      ? one(first.subject)
-      : `${facts.length} ${nouns[event]} ${many}`;
-  return reminder ? `Still: ${title}` : title;
+  const title = facts.length === 1 && first !== undefined ? one(first.subject) : many(facts.length);
+  return reminder ? t`Still: ${title}` : title;
 }
 
 /** A message as text, without its title. */
 export function textOf({ items, more, installation, host }: Message): string {
   const parts = items.map(({ what, todo, command }) => `${what}\n${todo}\n    ${command}`);
-  if (more > 0) parts.push(`And ${more} more.`);
-  return [...parts, `tapeflow ${installation}, host ${host}`].join('\n\n');
+  if (more > 0) parts.push(t`And ${more} more.`);
+  return [...parts, t`tapeflow ${installation}, host ${host}`].join('\n\n');
 }
 
-/** The same with its title, which names the program, cut so that it fits into so many bytes. */
+/** The title, which names the program. */
+export function headingOf({ title }: Message): string {
+  return `tapeflow: ${title}`;
+}
+
+/** The same with its title, cut so that it fits into so many bytes. */
 export function fullText(message: Message, most: number): string {
-  return cutText(`tapeflow: ${message.title}\n\n${textOf(message)}`, most);
+  return cutText(`${headingOf(message)}\n\n${textOf(message)}`, most);
 }
 
 /** The text, or as much of its beginning as fits into so many bytes of UTF-8, with an ellipsis. */

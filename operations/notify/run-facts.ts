@@ -9,6 +9,8 @@ import type { SetRow } from '../../catalog/rows.js';
 import { unfinishedSets } from '../../catalog/sets/sets.js';
 import { formatTime } from '../../config/local-time.js';
 import { onHost } from '../../entry/host-path.js';
+import { english } from '../../messages/sentence.js';
+import { shown, t } from '../../messages/shown.js';
 import { cutText, type Fact } from './message.js';
 
 /** What ended longer ago, in milliseconds, is no news: a worker that was away for a day does not tell of it. */
@@ -22,17 +24,26 @@ export function sourcesText(host: string | null, sources: string): string {
   return cutText(names.join(', '), 200);
 }
 
+const noReason = english`no reason is known`;
+
+/** A set or tape, by its name, or which tapes in words. */
+const subjectText = (subject: string) => (subject.includes(' ') ? shown(subject) : subject);
+
 /** How sets, verifies and copies have ended lately. */
 export async function endFacts(db: Catalog, now: number): Promise<Fact[]> {
   const facts = (await setsEndedSince(db, now - newsMs)).map(endOfSet);
   for (const row of await readingsFailedSince(db, now - newsMs)) {
-    const how = row.state === 'failed' ? 'has failed' : 'has ended incomplete';
+    const why = (await reasonOf(db, row)) ?? noReason;
+    const subject = subjectText(row.subject);
     facts.push({
       event: 'failed',
       key: `failed ${row.id} ${row.finished_at}`,
       subject: row.id,
-      what: `${row.id} of ${row.subject} ${how}: ${(await reasonOf(db, row)) ?? 'no reason is known'}.`,
-      todo: 'See what is wrong, and start it again when that is mended.',
+      what:
+        row.state === 'failed'
+          ? t`${row.id} of ${subject} has failed: ${why}.`
+          : t`${row.id} of ${subject} has ended incomplete: ${why}.`,
+      todo: t`See what is wrong, and start it again when that is mended.`,
       command: `tapeflow status ${row.id}`,
     });
   }
@@ -40,25 +51,26 @@ export async function endFacts(db: Catalog, now: number): Promise<Fact[]> {
 }
 
 function endOfSet({ id, state, host, sources, reason, finished_at: at }: SetRow): Fact {
-  const base = { key: `${state} ${id} ${at}`, subject: `Set ${id}`, setId: id };
-  const what = `Set ${id} of ${sourcesText(host, sources)}`;
+  const base = { key: `${state} ${id} ${at}`, subject: t`Set ${id}`, setId: id };
+  const names = sourcesText(host, sources);
   switch (state) {
     case 'failed':
       return {
-        ...{ ...base, event: 'failed', what: `${what} has failed: ${reason ?? 'no reason is known'}.` },
-        todo: `\`tapeflow status ${id}\` shows what is wrong. Mend it, then let the set go on.`,
+        ...{ ...base, event: 'failed', what: t`Set ${id} of ${names} has failed: ${reason ?? noReason}.` },
+        todo: t`\`tapeflow status ${id}\` shows what is wrong. Mend it, then let the set go on.`,
         command: `tapeflow retry ${id}`,
       };
     case 'completed_with_skips':
       return {
-        ...{ ...base, event: 'completed_with_skips', what: `${what} is complete, but lacks some files.` },
-        todo: 'See which files could not be read, and why.',
+        ...{ ...base, event: 'completed_with_skips' },
+        what: t`Set ${id} of ${names} is complete, but lacks some files.`,
+        todo: t`See which files could not be read, and why.`,
         command: `tapeflow status ${id}`,
       };
     default:
       return {
-        ...{ ...base, event: 'completed', what: `${what} is complete.` },
-        todo: 'Nothing is to be done.',
+        ...{ ...base, event: 'completed', what: t`Set ${id} of ${names} is complete.` },
+        todo: t`Nothing is to be done.`,
         command: `tapeflow status ${id}`,
       };
   }
@@ -71,13 +83,13 @@ export async function hookFacts(db: Catalog, now: number): Promise<Fact[]> {
       ...{
         event: 'hook_failed',
         key: `hook ${id} ${round} ${phase} ${at}`,
-        subject: `Hook ${name} of set ${id}`,
+        subject: t`Hook ${name} of set ${id}`,
       },
-      what: `The ${phase} of the hook ${name} of set ${id} has failed: ${reason ?? 'no reason is known'}.`,
+      what: t`The ${phase} of the hook ${name} of set ${id} has failed: ${reason ?? noReason}.`,
       todo:
         phase === 'after'
-          ? 'The set goes on all the same. Do by hand what it should have done, such as to release a snapshot.'
-          : 'The set has read its sources all the same. See whether they were as they should be.',
+          ? t`The set goes on all the same. Do by hand what it should have done, such as to release a snapshot.`
+          : t`The set has read its sources all the same. See whether they were as they should be.`,
       command: `tapeflow trace ${id}`,
     }),
   );
@@ -95,24 +107,27 @@ export async function waitFacts(db: Catalog, now: number): Promise<Fact[]> {
     if (isRebuilt(set)) continue;
     const why = await whyWaiting(db, set, now);
     if (why === undefined) continue;
-    const of = `Set ${set.id} of ${sourcesText(set.host, set.sources)}`;
+    const names = sourcesText(set.host, set.sources);
     facts.push({
-      ...{ event: 'waiting', key: `waiting ${set.id} ${steady(why.reason)}`, subject: `Set ${set.id}` },
-      ...{ what: `${of} waits: ${why.reason}`, todo: why.todo, command: why.command },
+      ...{ event: 'waiting', key: `waiting ${set.id} ${steady(why.reason)}`, subject: t`Set ${set.id}` },
+      what: t`Set ${set.id} of ${names} waits: ${why.reason}`,
+      ...{ waits: { id: set.id, reason: why.reason }, todo: why.todo, command: why.command },
     });
   }
   for (const { id, state, reason, subject } of await unfinishedRetrievals(db)) {
     if (state !== 'waiting_for_tape') continue;
-    const why = reason ?? 'it needs a tape.';
+    const why = reason ?? needsTape;
     facts.push({
       ...{ event: 'waiting', key: `waiting ${id} ${steady(why)}`, subject: id },
-      ...{ what: `${id} of ${subject} waits: ${why}`, todo: goesOn, command: `tapeflow status ${id}` },
+      what: t`${id} of ${subjectText(subject)} waits: ${why}`,
+      ...{ waits: { id, reason: why }, todo: goesOn(), command: `tapeflow status ${id}` },
     });
   }
   return facts;
 }
 
-const goesOn = 'It goes on by itself as soon as that is there.';
+const needsTape = english`it needs a tape.`;
+const goesOn = () => t`It goes on by itself as soon as that is there.`;
 
 /** What an unfinished set needs of a person; undefined: nothing. */
 async function whyWaiting(
@@ -122,19 +137,22 @@ async function whyWaiting(
 ): Promise<{ reason: string; todo: string; command: string } | undefined> {
   if (leftAlone === 1)
     return {
-      reason: 'it was resumed several times without progress, and is left alone now.',
-      todo: `\`tapeflow trace ${id}\` shows why. Mend that, then let it go on.`,
+      reason: english`it was resumed several times without progress, and is left alone now.`,
+      todo: t`\`tapeflow trace ${id}\` shows why. Mend that, then let it go on.`,
       command: `tapeflow resume ${id}`,
     };
   if (state === 'waiting_for_tape')
-    return { reason: reason ?? 'it needs a tape.', todo: goesOn, command: `tapeflow status ${id}` };
+    return { reason: reason ?? needsTape, todo: goesOn(), command: `tapeflow status ${id}` };
   if (state === 'paused') return undefined;
   const away = await hostAway(db, host);
   if (away === undefined || (away.since !== null && now - away.since < hostAwayMs)) return undefined;
-  const since = away.since === null ? '' : ` since ${formatTime(away.since)}`;
   return {
-    reason: `host ${away.host} has its sources, and no archive worker there was heard of${since}.`,
-    todo: `Start the workers on host ${away.host}; the set goes on by itself then.`,
+    reason:
+      away.since === null
+        ? english`host ${away.host} has its sources, and no archive worker there was heard of.`
+        : english`host ${away.host} has its sources, and no archive worker there was heard of
+            since ${formatTime(away.since)}.`,
+    todo: t`Start the workers on host ${away.host}; the set goes on by itself then.`,
     command: 'tapeflow worker archive',
   };
 }

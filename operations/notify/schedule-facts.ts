@@ -6,6 +6,7 @@ import type { ScheduleRow } from '../../catalog/rows.js';
 import { cronTimesOn } from '../../config/cron-times.js';
 import { formatTime, formatTimeIn } from '../../config/local-time.js';
 import { localDate } from '../../config/time-zone.js';
+import { t } from '../../messages/shown.js';
 import { scheduledTree } from '../sets/scheduled-work.js';
 import type { Fact } from './message.js';
 import { sourcesText } from './run-facts.js';
@@ -43,17 +44,17 @@ export async function scheduleFacts(db: Catalog, now: number, mayBeMissed: boole
     const { name, zone, run_at: runAt, run_set: made, run_ended_at: endedAt, run_reason: reason } = row;
     if (made === null && reason !== null && endedAt !== null && endedAt > now - dayMs)
       facts.push({
-        ...{ event: 'failed', key: `failed schedule ${name} ${runAt}`, subject: `Schedule ${name}` },
-        what: `Schedule ${name} ran at ${formatTime(runAt ?? endedAt)} and made nothing: ${reason}`,
-        todo: 'Mend that, then let it run again.',
+        ...{ event: 'failed', key: `failed schedule ${name} ${runAt}`, subject: t`Schedule ${name}` },
+        what: t`Schedule ${name} ran at ${formatTime(runAt ?? endedAt)} and made nothing: ${reason}`,
+        todo: t`Mend that, then let it run again.`,
         command: `tapeflow schedule run ${name}`,
       });
     const missed = mayBeMissed ? await missedTime(db, row, now) : undefined;
     if (missed === undefined) continue;
     facts.push({
-      ...{ event: 'schedule_missed', key: `missed ${name} ${missed}`, subject: `Schedule ${name}` },
-      what: `Schedule ${name} was due at ${formatTimeIn(zone, missed)} (${zone}), and did not run.`,
-      todo: 'See what does not run (`tapeflow doctor`), then run it now.',
+      ...{ event: 'schedule_missed', key: `missed ${name} ${missed}`, subject: t`Schedule ${name}` },
+      what: t`Schedule ${name} was due at ${formatTimeIn(zone, missed)} (${zone}), and did not run.`,
+      todo: t`See what does not run (\`tapeflow doctor\`), then run it now.`,
       command: `tapeflow schedule run ${name}`,
     });
   }
@@ -103,14 +104,16 @@ export async function noSuccessFacts(db: Catalog, now: number, days: number): Pr
 
 function noSuccess({ host, sources, newest, schedule }: Tree, days: number): Fact {
   const names = sourcesText(host, sources);
-  const when = newest === undefined ? 'there was none' : `the last one was begun at ${formatTime(newest)}`;
   const key = createHash('sha256')
     .update(`${host ?? ''} ${sources}`)
     .digest('hex');
   return {
     ...{ event: 'no_success', key: `no success ${key}`, subject: names },
-    what: `No backup of ${names} has succeeded for ${days} days: ${when}.`,
-    todo: 'See how the last ones ended (`tapeflow sets`), mend that, and back it up.',
+    what:
+      newest === undefined
+        ? t`No backup of ${names} has succeeded for ${days} days: there was none.`
+        : t`No backup of ${names} has succeeded for ${days} days: the last one was begun at ${formatTime(newest)}.`,
+    todo: t`See how the last ones ended (\`tapeflow sets\`), mend that, and back it up.`,
     command: schedule === undefined ? 'tapeflow sets' : `tapeflow schedule run ${schedule}`,
   };
 }

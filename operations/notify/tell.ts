@@ -7,6 +7,7 @@ import { wantsEvent, type ChannelSettings, type NotifyEvent } from '../../config
 import { formatCount } from '../../config/counts.js';
 import { formatSeconds } from '../../config/durations.js';
 import { formatBytes } from '../../config/sizes.js';
+import { t } from '../../messages/shown.js';
 import { maxItems, titleOf, type Fact, type Item, type Message } from './message.js';
 
 const dayMs = 86_400_000;
@@ -109,23 +110,28 @@ async function tellOne(
 async function itemOf(catalog: Catalog, { subject, what, todo, command, setId }: Fact): Promise<Item> {
   if (setId === undefined) return { subject, what, todo, command };
   const { archives, bytesIn, bytesOut, skipped, seconds, tapes } = await summarizeSet(catalog, setId);
-  const where = tapes.length === 0 ? '' : ` on ${tapes.join(', ')}`;
-  const numbers =
-    `${formatCount(archives, 'archive')}, ${formatBytes(bytesIn)} as ${formatBytes(bytesOut)}${where}; ` +
-    `${formatCount(skipped, 'file')} skipped; ${formatSeconds(seconds)}`;
-  return { subject, what: `${what} ${numbers}.`, todo, command };
+  const made = formatCount(archives, 'archive');
+  const size = formatBytes(bytesIn);
+  const stored = formatBytes(bytesOut);
+  const left = formatCount(skipped, 'file');
+  const took = formatSeconds(seconds);
+  const withNumbers =
+    tapes.length === 0
+      ? t`${what} ${made}, ${size} as ${stored}; ${left} skipped; ${took}.`
+      : t`${what} ${made}, ${size} as ${stored} on ${tapes.join(', ')}; ${left} skipped; ${took}.`;
+  return { subject, what: withNumbers, todo, command };
 }
 
 /** A message that only shows that a channel works. */
 export function testMessage({ installation, host }: Teller, channel: string, now = Date.now()): Message {
   const item: Item = {
-    subject: `Channel ${channel}`,
-    what: 'This is a test: somebody has asked tapeflow to send it.',
-    todo: 'Nothing is to be done.',
+    subject: t`Channel ${channel}`,
+    what: t`This is a test: somebody has asked tapeflow to send it.`,
+    todo: t`Nothing is to be done.`,
     command: 'tapeflow notify list',
   };
   return {
     ...{ id: randomUUID(), event: 'test', reminder: false, at: new Date(now).toISOString() },
-    ...{ installation, host, title: `Test of channel ${channel}`, items: [item], more: 0 },
+    ...{ installation, host, title: t`Test of channel ${channel}`, items: [item], more: 0 },
   };
 }

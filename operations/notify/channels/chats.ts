@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { fullText, textOf, cutText, type Message } from '../message.js';
+import { fullText, headingOf, textOf, cutText, type Message } from '../message.js';
 import { post, requireFine, webUrl } from './post.js';
 
 // Each service takes JSON of its own. Texts are cut to what it accepts, in bytes of UTF-8.
@@ -72,7 +72,7 @@ export async function sendToTeams(url: string, message: Message, signal: AbortSi
     type: 'AdaptiveCard',
     version: '1.4',
     body: [
-      block(`tapeflow: ${message.title}`, { weight: 'Bolder', size: 'Medium' }),
+      block(headingOf(message), { weight: 'Bolder', size: 'Medium' }),
       ...lines.map((text) => block(text.replaceAll('\n', '\n\n'))),
     ],
   };
@@ -89,7 +89,7 @@ export async function sendToNtfy(
 ): Promise<void> {
   const body = {
     topic,
-    title: `tapeflow: ${message.title}`,
+    title: headingOf(message),
     message: cutText(textOf(message), mostBytes.ntfy),
     priority: message.event === 'completed' || message.event === 'test' ? 3 : 4,
   };

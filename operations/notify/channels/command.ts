@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { describeError } from '../../../config/failures.js';
+import { english } from '../../../messages/sentence.js';
 import { cutText, type Message } from '../message.js';
 import { unsent } from './post.js';
 
@@ -32,15 +33,24 @@ export function runNotifyCommand(
       if (why === undefined) resolve();
       else reject(unsent(why));
     };
-    child.once('error', (error) => done(`${program} cannot be run: ${describeError(error)}`));
+    child.once('error', (error) => done(english`${program} cannot be run: ${describeError(error)}`));
     // Not `close`: what it has started may keep its output open.
     child.once('exit', (code, ending) => {
-      const why = ending === null ? `ended with exit code ${code}` : `was ended by ${ending}`;
-      done(
-        code === 0
-          ? undefined
-          : `${program} ${why}${said === '' ? '' : `: ${cutText(said.trim(), shownBytes)}`}`,
-      );
+      if (code === 0) return done(undefined);
+      const short = cutText(said.trim(), shownBytes);
+      const end = code ?? '';
+      if (ending !== null)
+        done(
+          said === ''
+            ? english`${program} was ended by ${ending}`
+            : english`${program} was ended by ${ending}: ${short}`,
+        );
+      else
+        done(
+          said === ''
+            ? english`${program} ended with exit code ${end}`
+            : english`${program} ended with exit code ${end}: ${short}`,
+        );
     });
   });
 }

@@ -1,6 +1,7 @@
 import type { ChannelOf } from '../../../config/settings/channels.js';
 import { describeError } from '../../../config/failures.js';
-import { textOf, type Message } from '../message.js';
+import { english } from '../../../messages/sentence.js';
+import { headingOf, textOf, type Message } from '../message.js';
 import { unsent } from './post.js';
 import { secretValue, type SecretPlaces } from './secrets.js';
 
@@ -33,12 +34,12 @@ export async function sendMail(
   });
   try {
     const { rejected } = await transport.sendMail({
-      ...{ from, to, subject: `tapeflow: ${message.title}`, text: textOf(message) },
+      ...{ from, to, subject: headingOf(message), text: textOf(message) },
       messageId: `<${message.id}@tapeflow>`,
       headers: { 'Auto-Submitted': 'auto-generated' },
     });
     if (rejected.length > 0)
-      throw unsent(`the mail server refuses ${rejected.map((address) => String(address)).join(', ')}`);
+      throw unsent(english`the mail server refuses ${rejected.map((address) => String(address)).join(', ')}`);
   } catch (error) {
     throw unsent(describeError(error));
   } finally {

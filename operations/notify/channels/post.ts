@@ -1,5 +1,6 @@
 import { isWebUrl } from '../../../config/settings/channels.js';
 import { TapeflowFailure, describeError } from '../../../config/failures.js';
+import { english } from '../../../messages/sentence.js';
 import { cutText } from '../message.js';
 
 /** Milliseconds within which a receiver must have answered. */
@@ -27,21 +28,24 @@ export async function post(
     status = response.status;
     answer = await response.text();
   } catch (error) {
-    throw unsent(signal.aborted ? 'the worker stops' : whyNoAnswer(error));
+    throw unsent(signal.aborted ? english`the worker stops` : whyNoAnswer(error));
   }
   if (status >= 200 && status < 300) return answer;
-  throw unsent(`it answers with HTTP ${status}${shown(answer)}`);
+  const said = shortened(answer);
+  throw unsent(
+    said === '' ? english`it answers with HTTP ${status}` : english`it answers with HTTP ${status}: ${said}`,
+  );
 }
 
 /** The URL that a text is; throws a sentence, without the text, when it is none that can be posted to. */
 export function webUrl(text: string): URL {
   if (isWebUrl(text)) return new URL(text);
-  throw unsent('its url is no URL that begins with https:// or http://');
+  throw unsent(english`its url is no URL that begins with https:// or http://`);
 }
 
 function whyNoAnswer(error: unknown): string {
   if (error instanceof Error && error.name === 'TimeoutError')
-    return `nothing answers within ${answerMs / 1000} s`;
+    return english`nothing answers within ${answerMs / 1000} s`;
   // `fetch failed` says nothing; its cause does.
   const cause = error instanceof Error ? error.cause : undefined;
   return cause === undefined ? describeError(error) : describeError(cause);
@@ -55,13 +59,14 @@ export function requireFine(answer: string, isFine: (object: Record<string, unkn
   } catch {
     object = undefined;
   }
-  if (object === null || typeof object !== 'object' || !isFine(object as Record<string, unknown>))
-    throw unsent(`it refuses the message${shown(answer)}`);
+  if (object === null || typeof object !== 'object' || !isFine(object as Record<string, unknown>)) {
+    const said = shortened(answer);
+    throw unsent(said === '' ? english`it refuses the message` : english`it refuses the message: ${said}`);
+  }
 }
 
-function shown(answer: string): string {
-  const text = answer.replace(/\s+/g, ' ').trim();
-  return text === '' ? '' : `: ${cutText(text, shownBytes)}`;
+function shortened(answer: string): string {
+  return cutText(answer.replace(/\s+/g, ' ').trim(), shownBytes);
 }
 
 /** The failure of one attempt; `why` is the end of a sentence about the channel. */

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Secret } from '../../../config/settings/channels.js';
 import { TapeflowFailure, describeError } from '../../../config/failures.js';
+import { english } from '../../../messages/sentence.js';
 
 /** Where values of channels come from. */
 export interface SecretPlaces {
@@ -19,15 +20,15 @@ export function secretValue(secret: Secret, { env, homeDir }: SecretPlaces): str
   if ('env' in secret) {
     const value = env[secret.env];
     if (value !== undefined && value !== '') return value;
-    throw new TapeflowFailure('NoSecret', `The variable ${secret.env} is not set.`);
+    throw new TapeflowFailure('NoSecret', english`The variable ${secret.env} is not set.`);
   }
   const file = path.resolve(homeDir, secret.file);
   let value: string;
   try {
     value = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
   } catch (error) {
-    throw new TapeflowFailure('NoSecret', `The file ${file} cannot be read: ${describeError(error)}.`);
+    throw new TapeflowFailure('NoSecret', english`The file ${file} cannot be read: ${describeError(error)}.`);
   }
-  if (value === '') throw new TapeflowFailure('NoSecret', `The file ${file} is empty.`);
+  if (value === '') throw new TapeflowFailure('NoSecret', english`The file ${file} is empty.`);
   return value;
 }
