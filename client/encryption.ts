@@ -11,6 +11,8 @@ import {
   requireRecipients,
 } from '../operations/encryption/identities.js';
 import { userPath, type Session } from './session.js';
+import { english } from '../messages/sentence.js';
+import { shown, t } from '../messages/shown.js';
 
 /**
  * Before a set is encrypted: its recipients are valid, and the identities that are given open what is encrypted to
@@ -28,12 +30,12 @@ export async function tryEncryption(
   if (file === undefined || (given === undefined && !isReadable(file))) return;
   const identities = await identitiesIn(session, file);
   if (await opensWhatIsFor(recipients, identities)) {
-    if (given !== undefined) session.say(`The identity of ${file} opens what is encrypted for this set.`);
+    if (given !== undefined) session.say(t`The identity of ${file} opens what is encrypted for this set.`);
     return;
   }
-  const sentence = `The identity of ${file} does not open what is encrypted to AGE_RECIPIENTS.`;
-  if (given !== undefined) throw usageFailure('WrongIdentity', sentence, 'Nothing was backed up.');
-  session.say(sentence);
+  const sentence = english`The identity of ${file} does not open what is encrypted to AGE_RECIPIENTS.`;
+  if (given !== undefined) throw usageFailure('WrongIdentity', sentence, english`Nothing was backed up.`);
+  session.say(shown(sentence));
 }
 
 /** The path of a file of identities as a retrieval keeps it; null: none was given. */
@@ -56,17 +58,20 @@ export async function requireOpenable(
   if (first === undefined) return;
   const file = identityFile ?? session.settings.AGE_IDENTITY_FILE;
   if (file === undefined)
-    throw new TapeflowFailure('NoIdentity', `Set ${first.setId} is encrypted, and no identity is given.`, {
-      advice: identityAdvice,
-    });
+    throw new TapeflowFailure(
+      'NoIdentity',
+      english`Set ${first.setId} is encrypted, and no identity is given.`,
+      { advice: identityAdvice },
+    );
   // The workers may be allowed to read what this user is not.
   if (!isReadable(file)) return;
   const closed = await closedBy(await identitiesIn(session, file), encrypted);
   if (closed === undefined) return;
   throw new TapeflowFailure(
     'NoIdentity',
-    `The identity of ${file} does not open ${closed.name} of set ${closed.setId}: it is encrypted to other keys.`,
-    { advice: 'Without the identity of one of its recipients nothing of it can be read.' },
+    english`The identity of ${file} does not open ${closed.name} of set ${closed.setId}:
+      it is encrypted to other keys.`,
+    { advice: english`Without the identity of one of its recipients nothing of it can be read.` },
   );
 }
 
@@ -82,8 +87,8 @@ export async function sayIfClosed(
   const why = await whyClosed(encrypted, identityFile ?? session.settings.AGE_IDENTITY_FILE);
   if (why === undefined) return;
   session.say(
-    `${formatCount(encrypted.length, 'archive is', 'archives are')} encrypted, and ${why}: the ` +
-      'SHA-256 of the whole archive is compared, which needs none; which files damage hits is not told then.',
+    t`${formatCount(encrypted.length, 'archive is', 'archives are')} encrypted, and ${why}: the SHA-256 of the
+      whole archive is compared, which needs none; which files damage hits is not told then.`,
   );
 }
 
@@ -92,14 +97,14 @@ async function whyClosed(
   encrypted: readonly EncryptedArchive[],
   file: string | undefined,
 ): Promise<string | undefined> {
-  if (file === undefined) return 'no identity is given';
+  if (file === undefined) return t`no identity is given`;
   if (!isReadable(file)) return undefined;
   try {
     const closed = await closedBy(await readIdentities(file), encrypted);
-    return closed === undefined ? undefined : `the identity of ${file} does not open ${closed.name}`;
+    return closed === undefined ? undefined : t`the identity of ${file} does not open ${closed.name}`;
   } catch (error) {
     if (error instanceof TapeflowFailure)
-      return `no identity is to be had (${error.message.replace(/\.$/, '')})`;
+      return t`no identity is to be had (${error.message.replace(/\.$/, '')})`;
     throw error;
   }
 }
@@ -123,7 +128,7 @@ async function closedBy(
 async function identitiesIn(session: Session, file: string): Promise<Identity[]> {
   const identities = await readIdentities(file);
   if (isReadByOthers(file))
-    session.say(`Others can read ${file}, and with it all that it opens: \`chmod 600\`.`);
+    session.say(t`Others can read ${file}, and with it all that it opens: \`chmod 600\`.`);
   return identities;
 }
 

@@ -11,6 +11,8 @@ import { askedCommand } from './load-commands.js';
 import { bannerNote, refuseNpmFlags } from './npm-flags.js';
 import { printNote } from './print/note.js';
 import { programFor } from './program.js';
+import { shownUsageError } from './usage-error.js';
+import { english } from '../messages/sentence.js';
 
 // What is backed up may be private: catalog, logs, staging, tapes and everything else created here is only for this
 // user. Workers and servers inherit this; a restore sets the modes of restored files itself.
@@ -19,8 +21,10 @@ process.umask(0o077);
 const args = process.argv.slice(2);
 const asksJson = (args.includes('--') ? args.slice(0, args.indexOf('--')) : args).includes('--json');
 
-await speak(languageInForce(process.env, homeDir(projectDir)));
+// JSON is for programs, which know English alone.
+await speak(asksJson ? 'en' : languageInForce(process.env, homeDir(projectDir)));
 const program = await programFor(args, { asksJson });
+showUsageErrors(program);
 program.hook('preAction', (_program, command) => requireNoEmpty(command));
 
 // `tapeflow ls SET | head`: the reader closed the pipe, which is no error.
@@ -38,16 +42,25 @@ try {
   process.exitCode = report(error);
 }
 
+/** Has commander's own errors told in the reader's language, too. */
+function showUsageErrors(command: Command): void {
+  command.configureOutput({
+    outputError: (text, write) => write(`tapeflow: ${shownUsageError(text.replace(/^error: /, ''))}`),
+  });
+  for (const child of command.commands) showUsageErrors(child);
+}
+
 /** An empty argument, for example from an unset variable in a script, never means the current folder or everything. */
 function requireNoEmpty(command: Command): void {
   const isEmpty = (value: unknown) => value === '' || (Array.isArray(value) && value.includes(''));
   const option = command.options.find((known) => isEmpty(command.opts()[known.attributeName()]));
   if (option === undefined && !command.args.includes('')) return;
-  const what = option === undefined ? 'An argument' : `The value of ${option.long ?? option.flags}`;
   throw usageFailure(
     'EmptyArgument',
-    `${what} of \`tapeflow ${command.name()}\` is empty.`,
-    'Nothing was done.',
+    option === undefined
+      ? english`An argument of \`tapeflow ${command.name()}\` is empty.`
+      : english`The value of ${option.long ?? option.flags} of \`tapeflow ${command.name()}\` is empty.`,
+    english`Nothing was done.`,
   );
 }
 
@@ -58,18 +71,24 @@ function report(error: unknown): number {
     if (asksJson) sayError('WrongUsage', usageSentence(error), exitCodes.usage);
     return exitCodes.usage;
   }
-  const failure = catalogFailure(error, 'of this installation');
+  const failure = catalogFailure(error, english`of this installation`);
   const isOurs = failure instanceof TapeflowFailure;
   const exitCode = isOurs && failure.kind === 'usage' ? exitCodes.usage : exitCodes.failure;
   if (asksJson && isOurs) sayError(failure.code, failure.message, exitCode, failure.advice);
   else if (asksJson) sayError(systemErrorCode(error) ?? 'Unexpected', describeError(error), exitCode);
-  else
-    process.stderr.write(
-      `tapeflow: ${escapeForTerminal(shown(isOurs ? failure.sentence : describeError(failure)))}\n`,
-    );
+  else writeError(isOurs ? [failure.message, failure.advice] : [describeError(failure)]);
   if (!isOurs && !asksJson && process.env['LOG_LEVEL'] === 'debug' && error instanceof Error)
     process.stderr.write(`${error.stack ?? ''}\n`);
   return exitCode;
+}
+
+/** Writes a failure's sentence, and what to do about it. */
+function writeError(sentences: readonly (string | undefined)[]): void {
+  const line = sentences
+    .filter((sentence) => sentence !== undefined)
+    .map(shown)
+    .reduce((first, next) => `${first}${/[。！？：]$/.test(first) ? '' : ' '}${next}`);
+  process.stderr.write(`${escapeForTerminal(`tapeflow: ${line}`)}\n`);
 }
 
 /** Without a command there is only the help, which `--json` does not print. */

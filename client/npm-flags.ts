@@ -2,6 +2,7 @@ import type { Command, Option } from 'commander';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { usageFailure } from '../config/failures.js';
+import { english } from '../messages/sentence.js';
 
 /** Scripts in `package.json` that run a command. */
 const scripts = ['backup', 'tapeflow'];
@@ -23,18 +24,16 @@ export function refuseNpmFlags(command: Command, args: readonly string[], env: N
   const script = env['npm_lifecycle_event'] ?? '';
   throw usageFailure(
     'FlagsAtNpm',
-    `npm has kept ${flags} for itself.`,
-    `Write \`--\` before what is meant for tapeflow: \`npm run ${script} -- …\`.`,
+    english`npm has kept ${flags} for itself.`,
+    english`Write \`--\` before what is meant for tapeflow: \`npm run ${script} -- …\`.`,
   );
 }
 
 /** A note when npm's own lines precede the JSON on stdout; undefined when they do not. */
 export function bannerNote(env: NodeJS.ProcessEnv): string | undefined {
   if (!isRunByNpm(env) || env['npm_config_loglevel'] === 'silent') return undefined;
-  return (
-    `npm's own lines stand before this JSON: \`npm run -s ` +
-    `${env['npm_lifecycle_event'] ?? ''} -- …\` leaves them out.`
-  );
+  const script = env['npm_lifecycle_event'] ?? '';
+  return english`npm's own lines stand before this JSON: \`npm run -s ${script} -- …\` leaves them out.`;
 }
 
 function isGiven({ long, short }: Option, args: readonly string[]): boolean {

@@ -12,6 +12,8 @@ import { queuesOf } from '../workflows/queues.js';
 import { summaryText } from '../workflows/server-limits.js';
 import type { Session } from './session.js';
 import { findServer, thenClose, withServer, type Server } from './server.js';
+import { english } from '../messages/sentence.js';
+import { t } from '../messages/shown.js';
 
 /** A step that needs a whole drive, with two ways of doing it. */
 export interface DriveStep<Result> {
@@ -42,7 +44,7 @@ export async function runInDrive<Result>(
   const { host } = driveSettings;
   if (host !== undefined) {
     session.say(
-      `The worker of drive ${driveName} on host ${host} does it, as soon as it is not writing or reading.`,
+      t`The worker of drive ${driveName} on host ${host} does it, as soon as it is not writing or reading.`,
     );
     return withServer(session, (server) => inItsWorker(session, server, driveName, step));
   }
@@ -53,7 +55,7 @@ export async function runInDrive<Result>(
     if (!(error instanceof TapeflowFailure) || !isHeldByOurs(session, error)) throw error;
     const server = await findServer(session);
     if (server === undefined) throw error;
-    session.say(`The worker of drive ${driveName} does it, as soon as it is not writing or reading.`);
+    session.say(t`The worker of drive ${driveName} does it, as soon as it is not writing or reading.`);
     return thenClose(server, () => inItsWorker(session, server, driveName, step));
   }
   try {
@@ -86,8 +88,8 @@ async function inItsWorker<Result>(
     if (cause instanceof TimeoutFailure)
       throw new TapeflowFailure(
         refused,
-        `The worker of drive ${driveName} has ended in the middle of \`${role}\`.`,
-        { cause: failure, advice: 'Run the same command again: it goes on where it was.' },
+        english`The worker of drive ${driveName} has ended in the middle of \`${role}\`.`,
+        { cause: failure, advice: english`Run the same command again: it goes on where it was.` },
       );
     throw new TapeflowFailure(refused, asSentence(describeError(cause)), { cause: failure });
   } finally {

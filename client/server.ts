@@ -11,6 +11,8 @@ import { answerWithinMs } from '../workers/server/workflow-trouble.js';
 import { backupWorkflowId } from '../workflows/workflow-ids.js';
 import { queuesOf } from '../workflows/queues.js';
 import type { Session } from './session.js';
+import { english } from '../messages/sentence.js';
+import { shown, t } from '../messages/shown.js';
 
 /** A connection to Temporal, with the lease that keeps the embedded server alive. */
 export interface Server {
@@ -29,7 +31,7 @@ export async function connectServer(session: Session): Promise<Server> {
   const { settings } = session;
   if (usesOwnServer(settings)) return connect(session, ownServer(settings, process.env), undefined);
   await session.settleHost();
-  const lease = await takeLease(settings, (sentence) => session.say(sentence));
+  const lease = await takeLease(settings, (sentence) => session.say(shown(sentence)));
   return connect(session, embeddedServer(lease.host.address), lease);
 }
 
@@ -91,7 +93,7 @@ export async function atServer<Result>(server: Server, run: () => Promise<Result
     if (error instanceof TapeflowFailure) throw error;
     throw new TapeflowFailure(
       'ServerFailed',
-      `The Temporal server at ${server.target.address} failed: ${describeError(error)}.`,
+      english`The Temporal server at ${server.target.address} failed: ${describeError(error)}.`,
       { cause: error },
     );
   }
@@ -162,8 +164,8 @@ const slowStopMs = 5000;
 export async function untilStopped(session: Session, stopped: Promise<void>): Promise<void> {
   const timer = setTimeout(() => {
     session.say(
-      'The workers are still ending: a drive or a disk may not answer. They ' +
-        'are given half a minute; what hangs then ends when it answers.',
+      t`The workers are still ending: a drive or a disk may not answer. They are given half a minute;
+        what hangs then ends when it answers.`,
     );
   }, slowStopMs);
   try {

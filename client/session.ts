@@ -8,6 +8,7 @@ import type { Settings } from '../config/settings/settings.js';
 import { settingsInForce } from '../config/settings/settings-in-force.js';
 import { replaceOutdatedHost } from '../embedded/outdated-host.js';
 import { printNote } from './print/note.js';
+import { shown } from '../messages/shown.js';
 
 /** The context of one command: settings, output, and what to close at the end. */
 export interface Session {
@@ -35,7 +36,7 @@ export function openSession(command: Command, open = openForWork): Session {
   let settled: Promise<void> | undefined;
   const say = (sentence: string) => printNote(sentence, json === true);
   const opened = () => (catalog ??= open(settings, settleHost));
-  const settleHost = () => (settled ??= replaceOutdatedHost(settings, say));
+  const settleHost = () => (settled ??= replaceOutdatedHost(settings, (sentence) => say(shown(sentence))));
   return {
     settings,
     json: json === true,

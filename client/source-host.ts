@@ -5,6 +5,8 @@ import { shownHost } from '../catalog/sets/set-host.js';
 import { usageFailure } from '../config/failures.js';
 import { hostPath } from '../entry/host-path.js';
 import type { Session } from './session.js';
+import { english } from '../messages/sentence.js';
+import { t } from '../messages/shown.js';
 
 /**
  * The host of sources as sets and queues have it: null for the home of the installation. Throws a usage failure for a
@@ -21,9 +23,10 @@ export async function sourceHost(session: Session, elsewhere: string | undefined
     const names = hosts.map(({ name }) => name).filter((name) => name !== settings.TAPEFLOW_HOST);
     throw usageFailure(
       'NoSuchHost',
-      `This installation has no host ${elsewhere}` +
-        `${names.length === 0 ? ', nor any other than this one' : `; the others are: ${names.join(', ')}`}.`,
-      `A path of this host that has a colon begins with / or ./, as in ./${elsewhere}:…`,
+      names.length === 0
+        ? english`This installation has no host ${elsewhere}, nor any other than this one.`
+        : english`This installation has no host ${elsewhere}; the others are: ${names.join(', ')}.`,
+      english`A path of this host that has a colon begins with / or ./, as in ./${elsewhere}:…`,
     );
   }
   return (await hostInQueues(catalog, elsewhere ?? settings.TAPEFLOW_HOST)) ?? null;
@@ -56,8 +59,8 @@ export async function pathInSet(
   const of = (await shownHost(await session.catalog(), set)) ?? session.settings.TAPEFLOW_HOST;
   throw usageFailure(
     'OtherHost',
-    `Set ${set.id} is of host ${of}, and ${given} is on host ${host}.`,
-    `A path that has a colon begins with / or ./, as in ./${given}`,
+    english`Set ${set.id} is of host ${of}, and ${given} is on host ${host}.`,
+    english`A path that has a colon begins with / or ./, as in ./${given}`,
   );
 }
 
@@ -66,5 +69,5 @@ export async function awayNote(session: Session, host: string | null): Promise<s
   // A file has one host.
   if (!isPostgres(session.settings.CATALOG_URL)) return undefined;
   const away = await hostAway(await session.catalog(), host);
-  return away && `No archive worker of host ${away.host} was heard of lately: the set waits for it.`;
+  return away && t`No archive worker of host ${away.host} was heard of lately: the set waits for it.`;
 }

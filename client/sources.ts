@@ -4,6 +4,7 @@ import { TapeflowFailure, describeError, systemErrorCode, usageFailure } from '.
 import { hostPath } from '../entry/host-path.js';
 import { outermost } from '../source/sources.js';
 import { userPath } from './session.js';
+import { english } from '../messages/sentence.js';
 
 /** Sources of one host: absolute, none inside another. */
 export interface HostSources {
@@ -19,8 +20,8 @@ function ofOneHost(given: readonly string[], ownName: string): HostSources {
   if (hosts.length > 1)
     throw usageFailure(
       'SeveralHosts',
-      `The sources are on several hosts: ${hosts.map((host) => host ?? ownName).join(', ')}.`,
-      'A set has the sources of one host: make a set for each; they are written to the same tapes.',
+      english`The sources are on several hosts: ${hosts.map((host) => host ?? ownName).join(', ')}.`,
+      english`A set has the sources of one host: make a set for each; they are written to the same tapes.`,
     );
   return { elsewhere: hosts[0], paths: parsed.map(({ path }) => path) };
 }
@@ -58,9 +59,9 @@ function resolvedHere(given: readonly string[]): string[] {
       throw usageFailure(
         'NoSuchSource',
         missing
-          ? `The source ${asked} does not exist.`
-          : `The source ${asked} cannot be read: ${describeError(error)}.`,
-        'Nothing was started.',
+          ? english`The source ${asked} does not exist.`
+          : english`The source ${asked} cannot be read: ${describeError(error)}.`,
+        english`Nothing was started.`,
       );
     }
     return real;
@@ -72,14 +73,12 @@ function resolvedHere(given: readonly string[]): string[] {
  * Refuses a path with invalid UTF-8, which arrives as U+FFFD: the original bytes are lost, and the result could name
  * something else.
  */
-function refuseInvalidText(text: string, what = 'source'): void {
-  if (!text.includes('\ufffd')) return;
+function refuseInvalidText(source: string): void {
+  if (!source.includes('\ufffd')) return;
   throw usageFailure(
     'NotUtf8',
-    `The ${what} ${text} is not valid UTF-8, and such a name cannot be given on a command line.`,
-    what === 'source'
-      ? 'Give the folder above it: the names inside a source may be any bytes.'
-      : 'Use `?` or `*` in place of such a byte.',
+    english`The source ${source} is not valid UTF-8, and such a name cannot be given on a command line.`,
+    english`Give the folder above it: the names inside a source may be any bytes.`,
   );
 }
 

@@ -4,6 +4,7 @@ import { usageFailure } from '../config/failures.js';
 import type { Session } from './session.js';
 import { hostInSets } from './source-host.js';
 import { sourcesOf } from './sources.js';
+import { english } from '../messages/sentence.js';
 
 /** Adds the option `--latest` to a command that reads from tape. */
 export function latestOption(command: Command): Command {
@@ -25,8 +26,8 @@ export async function subjectRequest(
   if (name !== undefined && latest.length > 0)
     throw usageFailure(
       'SubjectAndLatest',
-      `${name} names what is read, and --latest asks for the newest set.`,
-      'Give one of them.',
+      english`${name} names what is read, and --latest asks for the newest set.`,
+      english`Give one of them.`,
     );
   if (name !== undefined) return { name };
   if (latest.length > 0) {
@@ -36,7 +37,7 @@ export async function subjectRequest(
   }
   throw usageFailure(
     'NoSubject',
-    'No set and no tape is named.',
-    'Give one, or --latest PATH for the newest set of a source.',
+    english`No set and no tape is named.`,
+    english`Give one, or --latest PATH for the newest set of a source.`,
   );
 }

@@ -12,23 +12,28 @@ import { cancelRetrievalUpdate } from '../../workflows/messages.js';
 import { retrievalWorkflowId } from '../../workflows/workflow-ids.js';
 import type { Session } from '../session.js';
 import { whereServerRuns, type Server } from '../server.js';
+import { english } from '../../messages/sentence.js';
+import { t } from '../../messages/shown.js';
 
 /** Cancels a retrieval; what was restored stays. */
 export async function cancelRetrieval(session: Session, id: string): Promise<void> {
   const catalog = await session.catalog();
   const row = await retrievalNamed(catalog, id);
   if (finalRetrievalStates.includes(row.state))
-    throw usageFailure('HasEnded', `${id} has ended: it is ${row.state}.`);
+    throw usageFailure('HasEnded', english`${id} has ended: it is ${row.state}.`);
   await whereServerRuns(session, (server) => cancelAtServer(server, id));
   // The workflow records the same when its step has stopped; without a server nobody else does.
   await recordRetrieval(catalog, id, 'cancelled', 'by a command');
   const { state } = await retrievalNamed(catalog, id);
   if (state !== 'cancelled')
-    throw new TapeflowFailure('HasEnded', `${id} was not cancelled: it had ended before, and is ${state}.`);
+    throw new TapeflowFailure(
+      'HasEnded',
+      english`${id} was not cancelled: it had ended before, and is ${state}.`,
+    );
   if (usesStaging(row)) await removeCopyStaging(session.settings.BACKUP_COMPRESS_DIR, id);
-  const stays = row.kind === 'restore' ? 'restored' : 'done';
   if (session.json) session.emit({ id, status: 'cancelled' });
-  else session.print(`${id} is cancelled; what it has ${stays} stays.`);
+  else if (row.kind === 'restore') session.print(t`${id} is cancelled; what it has restored stays.`);
+  else session.print(t`${id} is cancelled; what it has done stays.`);
 }
 
 /**

@@ -6,6 +6,7 @@ import { driveNamed } from '../../config/settings/drives.js';
 import { queryDrive } from '../../tape/drives/query-drive.js';
 import { identifyTape, type LoadedTape } from '../../tape/drives/loaded-tape.js';
 import type { Session } from '../session.js';
+import { t } from '../../messages/shown.js';
 
 /** The state of one drive of a set. */
 export interface DriveInspection {
@@ -56,7 +57,7 @@ export async function tapesInDrives(session: Session, drives: readonly string[])
           return undefined;
         return (await queryDrive(settings, driveNamed(settings, name), (drive) => drive.label()))?.uuid;
       } catch (error) {
-        session.say(`Which tape is in drive ${name} is not known: ${describeError(error)}`);
+        session.say(t`Which tape is in drive ${name} is not known: ${describeError(error)}`);
         return undefined;
       }
     }),

@@ -6,6 +6,7 @@ import { formatRanges } from '../../config/number-ranges.js';
 import { formatSeconds } from '../../config/durations.js';
 import { formatBytes } from '../../config/sizes.js';
 import type { Session } from '../session.js';
+import { t } from '../../messages/shown.js';
 
 /** Events of one page. */
 const pageSize = 1000;
@@ -57,7 +58,7 @@ export function eventLines(setId: string, events: readonly RecordedEvent[]): str
       const groups = formatRanges(synced.map((event) => event.group_no ?? 0));
       const bytes = synced.reduce((sum, event) => sum + (event.bytes ?? 0), 0);
       lines.push(
-        `${timeOfDay(first.at)} ${setId} group ${groups}: synced and committed (${formatBytes(bytes)})`,
+        t`${timeOfDay(first.at)} ${setId} group ${groups}: synced and committed (${formatBytes(bytes)})`,
       );
     }
     synced = [];
@@ -79,29 +80,28 @@ export function eventLines(setId: string, events: readonly RecordedEvent[]): str
 function eventText(event: RecordedEvent): string | undefined {
   const { stage, detail, group_no: group } = event;
   const bytes = event.bytes === null ? '' : formatBytes(event.bytes);
-  const took = event.ms === null ? '' : ` in ${formatSeconds(event.ms / 1000)}`;
+  const took = event.ms === null ? '' : t` in ${formatSeconds(event.ms / 1000)}`;
   if (group === null && stage.startsWith('hook_')) {
     const [, phase = '', state = ''] = stage.split('_');
-    const ended = state === 'failed' ? 'FAILED' : `done${took}`;
-    return `hook ${phase}: ${ended} (${detail ?? ''})`;
+    return state === 'failed'
+      ? t`hook ${phase}: FAILED (${detail ?? ''})`
+      : t`hook ${phase}: done${took} (${detail ?? ''})`;
   }
   if (group === null) {
-    return `is ${stateWord(stage)}${detail === null ? '' : `: ${detail}`}`;
+    return detail === null ? t`is ${stateWord(stage)}` : t`is ${stateWord(stage)}: ${detail}`;
   }
   switch (stage) {
     case 'compressed':
-      return `group ${group}: compressed to ${bytes}${took} (${detail ?? ''})`;
+      return t`group ${group}: compressed to ${bytes}${took} (${detail ?? ''})`;
     case 'written':
-      return `group ${group}: written, ${bytes}${took} (${detail ?? ''})`;
+      return t`group ${group}: written, ${bytes}${took} (${detail ?? ''})`;
     case 'failed':
-      return `group ${group}: FAILED: ${detail ?? ''}`;
+      return t`group ${group}: FAILED: ${detail ?? ''}`;
     case 'lost':
-      return (
-        `group ${group}: its unsynced copy is not trusted, or its ` +
-        `bytes are lost; it is made again: ${detail ?? ''}`
-      );
+      return t`group ${group}: its unsynced copy is not trusted, or its bytes are lost;
+        it is made again: ${detail ?? ''}`;
     case 'final_timeout':
-      return `group ${group}: ${detail ?? ''}; looking again`;
+      return t`group ${group}: ${detail ?? ''}; looking again`;
     default:
       return undefined;
   }

@@ -9,6 +9,7 @@ import { isVerified } from '../print/set-summary.js';
 import type { Server } from '../server.js';
 import type { Session } from '../session.js';
 import { followRetrieval } from './follow-retrieval.js';
+import { t } from '../../messages/shown.js';
 
 /**
  * Follows the verify that `backup --verify` asked for, if the set has one, and says what it found.
@@ -28,12 +29,12 @@ export async function followEndVerify(session: Session, server: Server, setId: s
     const { copies, damaged } = summary.readBack;
     if (isVerified(summary))
       session.print(
-        `Set ${setId} is verified: ${formatCount(copies, 'archive is', 'archives are')} as written.`,
+        t`Set ${setId} is verified: ${formatCount(copies, 'archive is', 'archives are')} as written.`,
       );
     else if (damaged > 0)
       session.print(
-        `Set ${setId} is on tape, but ${formatCount(damaged, 'copy is', 'copies are')} damaged: ` +
-          `\`tapeflow verify ${setId} --repair\` writes it again from another copy.`,
+        t`Set ${setId} is on tape, but ${formatCount(damaged, 'copy is', 'copies are')} damaged:
+          \`tapeflow verify ${setId} --repair\` writes it again from another copy.`,
       );
   }
   return typeof process.exitCode === 'number' ? process.exitCode : exitCodes.failure;

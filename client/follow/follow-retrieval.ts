@@ -20,6 +20,8 @@ import { pendingReads } from '../../workers/server/pending-steps.js';
 import type { Session } from '../session.js';
 import { withServer, type Server } from '../server.js';
 import { printRetrieval } from '../print/retrieval-summary.js';
+import { english } from '../../messages/sentence.js';
+import { shown, t } from '../../messages/shown.js';
 
 /** Milliseconds between checks of the catalog. */
 const lookEveryMs = 250;
@@ -48,7 +50,9 @@ export async function startDetached(
     await server.lease?.stay();
   });
   session.print(
-    `${row.id} ${attached ? 'is unfinished, and goes on' : 'has begun'}; \`tapeflow status ${row.id}\` shows it.`,
+    attached
+      ? t`${row.id} is unfinished, and goes on; \`tapeflow status ${row.id}\` shows it.`
+      : t`${row.id} has begun; \`tapeflow status ${row.id}\` shows it.`,
   );
 }
 
@@ -77,7 +81,7 @@ export async function followRetrieval(
         await printRetrieval(session, summary);
         return;
       }
-      if (summary.reason !== null && summary.reason !== said) session.say(`Waiting: ${summary.reason}`);
+      if (summary.reason !== null && summary.reason !== said) session.say(t`Waiting: ${summary.reason}`);
       said = summary.reason ?? said;
       if (lost) throw hostLost(row.id);
       if (looks % looksPerQuestion === 0)
@@ -85,13 +89,15 @@ export async function followRetrieval(
           const line = step.details.stuck === true ? stepLine(step) : undefined;
           if (line === undefined || stuck.has(line)) continue;
           stuck.add(line);
-          session.say(`Waiting: ${line}`);
+          session.say(t`Waiting: ${line}`);
         }
       if (looks % looksPerQuestion === 0 && !waits) waits = await needsResume(session, server, row.id);
       await Promise.race([interrupt.promise, sleep(lookEveryMs)]);
     }
-    const again = how.again === undefined ? 'The same command' : `\`${how.again}\``;
-    session.say(`${row.id} is interrupted. ${again} goes on with it; \`tapeflow cancel ${row.id}\` ends it.`);
+    const again = how.again === undefined ? t`The same command` : `\`${how.again}\``;
+    session.say(
+      t`${row.id} is interrupted. ${again} goes on with it; \`tapeflow cancel ${row.id}\` ends it.`,
+    );
     process.exitCode = exitCodes.interrupted;
   } finally {
     interrupt.end();
@@ -100,27 +106,27 @@ export async function followRetrieval(
 
 async function announce(session: Session, row: RetrievalRow, attached: boolean): Promise<void> {
   const what = {
-    restore: `Restore of ${row.subject} to ${shownTarget(row)}`,
-    verify: `Verify of ${row.subject}`,
-    copy: `Copy of ${row.subject}`,
+    restore: t`Restore of ${row.subject} to ${shownTarget(row)}`,
+    verify: t`Verify of ${row.subject}`,
+    copy: t`Copy of ${row.subject}`,
   }[row.kind];
-  session.print(`${what} (${row.id})${attached ? ' goes on' : ''}`);
-  session.print('Tapes, in the order of reading:');
+  session.print(`${what} (${row.id})${attached ? t` goes on` : ''}`);
+  session.print(t`Tapes, in the order of reading:`);
   for (const { name, archives, bytes } of await tapesInOrder(await session.catalog(), row.id))
-    session.print(`  ${name}: ${formatCount(archives, 'archive')}, ${formatBytes(bytes)}`);
+    session.print(`  ${name}: ${shown(formatCount(archives, 'archive'))}, ${formatBytes(bytes)}`);
 }
 
 function sayProgress(session: Session, { archivesDone, archives, bytesDone, bytes }: RetrievalSummary): void {
   if (archivesDone === 0) return;
   session.print(
-    `Read ${formatNumber(archivesDone)} of ` +
-      `${formatCount(archives, 'archive')}, ${formatBytes(bytesDone)} of ${formatBytes(bytes)}`,
+    t`Read ${formatNumber(archivesDone)} of ${formatCount(archives, 'archive')},
+      ${formatBytes(bytesDone)} of ${formatBytes(bytes)}`,
   );
 }
 
 function hostLost(id: string): TapeflowFailure {
-  return new TapeflowFailure('HostLost', `Server and workers of ${id} have stopped or were killed.`, {
-    advice: 'Run the same command again, and it goes on.',
+  return new TapeflowFailure('HostLost', english`Server and workers of ${id} have stopped or were killed.`, {
+    advice: english`Run the same command again, and it goes on.`,
   });
 }
 
@@ -135,9 +141,9 @@ async function needsResume(session: Session, server: Server, id: string): Promis
   if (trouble === undefined || trouble.kind === 'stuck') return false;
   if (finalRetrievalStates.includes((await retrievalNamed(await session.catalog(), id)).state)) return false;
   if (session.settings.LOOK_AFTER_SECONDS === 0)
-    throw new TapeflowFailure('NotRunning', `${id} is unfinished, but ${trouble.finding}.`, {
-      advice: 'Run the same command again, and it goes on with what is missing.',
+    throw new TapeflowFailure('NotRunning', english`${id} is unfinished, but ${trouble.finding}.`, {
+      advice: english`Run the same command again, and it goes on with what is missing.`,
     });
-  session.say(`${id} is unfinished, but ${trouble.finding}. Workers resume it automatically.`);
+  session.say(t`${id} is unfinished, but ${trouble.finding}. Workers resume it automatically.`);
   return true;
 }

@@ -15,6 +15,7 @@ import { Watchdog, hasEnded } from './watchdog.js';
 import { type Interrupt, onInterrupt } from './interrupt.js';
 import { exitCodeOf, printSummary } from '../print/set-summary.js';
 import { workflowEnd } from './workflow-end.js';
+import { t } from '../../messages/shown.js';
 
 /** Milliseconds between checks of the catalog; one is made at once when the workflow ends. */
 const lookEveryMs = 500;
@@ -33,13 +34,13 @@ export async function followSet(
   const { state } = await setNamed(catalog, set.id);
   const interrupt = onInterrupt();
   if (how.attached && state === 'paused') {
-    session.say(`The set ${set.id} is paused: nothing of it goes on until \`tapeflow resume ${set.id}\`.`);
+    session.say(t`The set ${set.id} is paused: nothing of it goes on until \`tapeflow resume ${set.id}\`.`);
   } else if (!session.json) {
-    session.print(how.attached ? `The unfinished set ${set.id} goes on.` : `Backup set ${set.id} begins.`);
+    session.print(how.attached ? t`The unfinished set ${set.id} goes on.` : t`Backup set ${set.id} begins.`);
   }
   // The address of your own server's UI is not known.
   if (!session.json && server.lease !== undefined) {
-    session.print(`Temporal UI: ${server.lease.host.ui}`);
+    session.print(t`Temporal UI: ${server.lease.host.ui}`);
   }
   const live = process.stdout.isTTY && !session.json;
   try {
@@ -68,8 +69,8 @@ export async function goOn(session: Session, server: Server, set: SetRow, detach
   }
   await server.lease?.stay();
   const { state } = await setNamed(await session.catalog(), set.id);
-  const paused = `Set ${set.id} is paused. \`tapeflow resume ${set.id}\` lets it go on.`;
-  const goesOn = `Set ${set.id} goes on. \`tapeflow watch ${set.id}\` shows it.`;
+  const paused = t`Set ${set.id} is paused. \`tapeflow resume ${set.id}\` lets it go on.`;
+  const goesOn = t`Set ${set.id} goes on. \`tapeflow watch ${set.id}\` shows it.`;
   tellState(session, set.id, state, state === 'paused' ? paused : goesOn);
 }
 
@@ -77,9 +78,9 @@ function sayInterrupted(session: Session, server: Server, setId: string): void {
   const stays = server.lease === undefined || server.lease.host.sticky;
   session.say(
     stays
-      ? `The set ${setId} goes on. \`tapeflow watch ${setId}\` shows it, \`tapeflow cancel ${setId}\` ends it.`
-      : `The set ${setId} is interrupted; nothing is lost. It goes on ` +
-          `with the next \`tapeflow up\` or \`tapeflow backup\`.`,
+      ? t`The set ${setId} goes on. \`tapeflow watch ${setId}\` shows it, \`tapeflow cancel ${setId}\` ends it.`
+      : t`The set ${setId} is interrupted; nothing is lost. It goes on
+          with the next \`tapeflow up\` or \`tapeflow backup\`.`,
   );
 }
 

@@ -5,6 +5,7 @@ import { isRebuilt } from '../../catalog/rebuilt/rebuilt-sets.js';
 import { markedEnd, tapesWithEndMark, unmarkedCopies } from '../../catalog/sets/set-end.js';
 import { findSet } from '../../catalog/sets/sets.js';
 import type { SetRow } from '../../catalog/rows.js';
+import { english } from '../../messages/sentence.js';
 
 /**
  * Sentences of a verify about missing end marks: which copy, what that means and what helps. A missing mark is no
@@ -27,9 +28,8 @@ async function ofSet(catalog: Catalog, set: SetRow, tape: string | undefined): P
   if (isRebuilt(set)) {
     if (set.end_marked === 0 || markedEnd(set) !== undefined) return [];
     return [
-      `No tape that was read tells that the set ${id} had ended: its end ` +
-        `mark is missing. That is no damage, but what is there may not be ` +
-        `all of it: \`tapeflow tape catalog\` reads its other tapes.`,
+      english`No tape that was read tells that the set ${id} had ended: its end mark is missing. That is no
+        damage, but what is there may not be all of it: \`tapeflow tape catalog\` reads its other tapes.`,
     ];
   }
   const copies = (await unmarkedCopies(catalog, id)).filter(
@@ -37,15 +37,16 @@ async function ofSet(catalog: Catalog, set: SetRow, tape: string | undefined): P
   );
   if (copies.length === 0) return [];
   const telling = await tapesWithEndMark(catalog, set);
+  const tell = telling.length === 1 ? 'tells' : 'tell';
   const help =
     telling.length > 0
-      ? `${telling.join(', ')} ${telling.length === 1 ? 'tells' : 'tell'} it: read that tape too then.`
-      : `\`tapeflow tape copy ${id} --pool POOL\` makes a copy that tells it, and ` +
-        `\`tapeflow catalog backup FILE\` keeps a copy of the catalog.`;
+      ? english`${telling.join(', ')} ${tell} it: read that tape too then.`
+      : english`\`tapeflow tape copy ${id} --pool POOL\` makes a copy that tells it, and
+          \`tapeflow catalog backup FILE\` keeps a copy of the catalog.`;
   return copies.map(
     ({ tapeName }) =>
-      `Tape ${tapeName} does not tell that the set ${id} has ended: its end mark ` +
-      `is missing. That is no damage, and all files are there; but a catalog ` +
-      `rebuilt from this tape cannot know that the set is whole. ${help}`,
+      english`Tape ${tapeName} does not tell that the set ${id} has ended: its end mark is missing. That is no
+        damage, and all files are there; but a catalog rebuilt from this tape cannot know that the set is
+        whole. ${help}`,
   );
 }

@@ -3,6 +3,7 @@ import { workflowTrouble, type WorkflowTrouble } from '../../workers/server/work
 import { backupWorkflowId } from '../../workflows/workflow-ids.js';
 import type { Session } from '../session.js';
 import { setHandle, whereServerRuns, type Server } from '../server.js';
+import { english } from '../../messages/sentence.js';
 
 /** Why an unfinished set makes no progress, and what to do about it. */
 export interface SetTrouble extends WorkflowTrouble {
@@ -14,14 +15,12 @@ export async function troubleOf(server: Server, setId: string): Promise<SetTroub
   const trouble = await workflowTrouble(server, backupWorkflowId(setId, server.installation));
   if (trouble === undefined) return undefined;
   const { runId: _, ...rest } = trouble;
-  const byItself =
+  const advice =
     trouble.kind === 'stuck' || !server.isLookedAfter
-      ? ''
-      : 'Workers resume it automatically within a few minutes; ';
-  return {
-    ...rest,
-    advice: `${byItself}\`tapeflow resume ${setId}\` resumes it${byItself === '' ? ' from the catalog' : ' at once'}.`,
-  };
+      ? english`\`tapeflow resume ${setId}\` resumes it from the catalog.`
+      : english`Workers resume it automatically within a few minutes;
+          \`tapeflow resume ${setId}\` resumes it at once.`;
+  return { ...rest, advice };
 }
 
 /** Terminates the stuck workflow of a set, so that another can be started. Its steps stop at their next heartbeat. */

@@ -6,6 +6,7 @@ import { isServerUnavailable } from '../../workers/server/grpc-status.js';
 import { startSet } from '../../workers/starts/start-set.js';
 import type { Session } from '../session.js';
 import type { Server } from '../server.js';
+import { english } from '../../messages/sentence.js';
 
 /**
  * Starts a set's workflow. If the server refuses it, the set is `failed`, with the server's reason; if the server is
@@ -26,14 +27,14 @@ export async function startOrFail(
     if (isServerUnavailable(error)) {
       throw new TapeflowFailure(
         'NoTemporalServer',
-        `The set ${set.id} could not be started, because the Temporal server ` +
-          `at ${server.target.address} does not answer: ${reason}.`,
-        { advice: 'Workers start it automatically when it does.', cause: error },
+        english`The set ${set.id} could not be started, because the Temporal server
+          at ${server.target.address} does not answer: ${reason}.`,
+        { advice: english`Workers start it automatically when it does.`, cause: error },
       );
     }
-    await recordSetState(await session.catalog(), set.id, 'failed', `could not be started: ${reason}`);
-    throw new TapeflowFailure('SetNotStarted', `The set ${set.id} could not be started: ${reason}.`, {
-      advice: `\`tapeflow retry ${set.id}\` tries again.`,
+    await recordSetState(await session.catalog(), set.id, 'failed', english`could not be started: ${reason}`);
+    throw new TapeflowFailure('SetNotStarted', english`The set ${set.id} could not be started: ${reason}.`, {
+      advice: english`\`tapeflow retry ${set.id}\` tries again.`,
       cause: error,
     });
   }
@@ -47,11 +48,11 @@ function notStarted({ settings }: Session, server: Server, { id }: SetRow, error
   const { lease, isLookedAfter } = server;
   const workersStay = (lease === undefined || lease.host.sticky) && isLookedAfter;
   const code = isTold ? failure.code : 'CatalogBusy';
-  return new TapeflowFailure(code, `The set ${id} is made, but could not be started: ${why}`, {
+  return new TapeflowFailure(code, english`The set ${id} is made, but could not be started: ${why}`, {
     kind: 'transient',
     advice: workersStay
-      ? 'The workers start it by themselves when the catalog can be used again.'
-      : 'No workers stay that would start it: the next `tapeflow up` or `tapeflow backup` does.',
+      ? english`The workers start it by themselves when the catalog can be used again.`
+      : english`No workers stay that would start it: the next \`tapeflow up\` or \`tapeflow backup\` does.`,
     cause: error,
   });
 }

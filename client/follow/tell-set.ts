@@ -8,6 +8,8 @@ import { TapeflowFailure, describeError, usageFailure } from '../../config/failu
 import type { Session } from '../session.js';
 import { connectServer, findServer, setHandle, type Server } from '../server.js';
 import { troubleOf } from './set-health.js';
+import { english } from '../../messages/sentence.js';
+import { t } from '../../messages/shown.js';
 
 /** A set that has not come to its end. Throws `SetHasEnded` for any other. */
 export async function unfinishedSet(session: Session, setId: string): Promise<SetRow> {
@@ -18,7 +20,7 @@ export async function unfinishedSet(session: Session, setId: string): Promise<Se
 
 /** What a command is told that comes too late. */
 export function endedFailure({ id, state }: SetRow): TapeflowFailure {
-  return usageFailure('SetHasEnded', `The set ${id} has ended: it is ${stateWord(state)}.`);
+  return usageFailure('SetHasEnded', english`The set ${id} has ended: it is ${stateWord(state)}.`);
 }
 
 /** Prints the state that a command has brought a set to. */
@@ -34,7 +36,7 @@ export function tellState(session: Session, setId: string, status: string, sente
 export async function serverToTell(session: Session): Promise<Server> {
   const running = await findServer(session);
   if (running !== undefined) return running;
-  session.say('No server runs: it is started to tell the set, and stopped again, which takes some seconds.');
+  session.say(t`No server runs: it is started to tell the set, and stopped again, which takes some seconds.`);
   return connectServer(session);
 }
 
@@ -47,9 +49,13 @@ export async function updateSet<Result>(
 ): Promise<Result> {
   const trouble = await troubleOf(server, setId);
   if (trouble?.kind === 'stuck') {
-    throw new TapeflowFailure('SetStuck', `The set ${setId} cannot hear a command: ${trouble.finding}.`, {
-      advice: trouble.advice,
-    });
+    throw new TapeflowFailure(
+      'SetStuck',
+      english`The set ${setId} cannot hear a command: ${trouble.finding}.`,
+      {
+        advice: trouble.advice,
+      },
+    );
   }
   try {
     return await send(setHandle(server, setId));
@@ -59,16 +65,19 @@ export async function updateSet<Result>(
     if (error instanceof WorkflowNotFoundError) {
       throw new TapeflowFailure(
         'SetNotRunning',
-        `The server at ${server.target.address} does not run the set ${setId}.`,
-        { advice: `\`tapeflow resume ${setId}\` resumes it.` },
+        english`The server at ${server.target.address} does not run the set ${setId}.`,
+        { advice: english`\`tapeflow resume ${setId}\` resumes it.` },
       );
     }
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
     if (cause instanceof ApplicationFailure && cause.type === 'TooLate')
-      throw new TapeflowFailure('TooLate', `The set ${setId} does not take the command: ${cause.message}.`);
+      throw new TapeflowFailure(
+        'TooLate',
+        english`The set ${setId} does not take the command: ${cause.message}.`,
+      );
     throw new TapeflowFailure(
       'UpdateFailed',
-      `The set ${setId} did not take the command: ${describeError(cause)}.`,
+      english`The set ${setId} did not take the command: ${describeError(cause)}.`,
       { cause: error },
     );
   }

@@ -9,6 +9,8 @@ import { pendingSteps } from '../../workers/server/pending-steps.js';
 import type { Session } from '../session.js';
 import type { Server } from '../server.js';
 import { troubleOf, type SetTrouble } from './set-health.js';
+import { english } from '../../messages/sentence.js';
+import { shown, t } from '../../messages/shown.js';
 
 /** True when the set is in a final state in the catalog. */
 export async function hasEnded(catalog: Catalog, setId: string): Promise<boolean> {
@@ -35,14 +37,14 @@ export class Watchdog {
     if (this.lost) {
       throw new TapeflowFailure(
         'HostLost',
-        `Server and workers of set ${this.setId} have stopped or were killed.`,
+        english`Server and workers of set ${this.setId} have stopped or were killed.`,
         {
-          advice: 'Nothing is lost: run the same command again, or `tapeflow up`, and the set goes on.',
+          advice: english`Nothing is lost: run the same command again, or \`tapeflow up\`, and the set goes on.`,
         },
       );
     }
     for (const worker of this.server.lease?.workers() ?? []) {
-      if (worker.trouble !== undefined && !worker.ready) this.sayOnce(worker.trouble);
+      if (worker.trouble !== undefined && !worker.ready) this.sayOnce(shown(worker.trouble));
     }
     this.looks += 1;
     if (this.looks % 20 !== 0) return;
@@ -55,13 +57,17 @@ export class Watchdog {
     const { finding, advice } = trouble;
     if (trouble.kind !== 'stuck' && this.session.settings.LOOK_AFTER_SECONDS > 0) {
       if (!(await setResumeAttempts(catalog, this.setId, Date.now())).leftAlone) {
-        this.sayOnce(`Set ${this.setId} is unfinished, but ${finding}. Workers resume it automatically.`);
+        this.sayOnce(t`Set ${this.setId} is unfinished, but ${finding}. Workers resume it automatically.`);
         return;
       }
     }
-    throw new TapeflowFailure('SetNotRunning', `The set ${this.setId} is unfinished, but ${finding}.`, {
-      advice,
-    });
+    throw new TapeflowFailure(
+      'SetNotRunning',
+      english`The set ${this.setId} is unfinished, but ${finding}.`,
+      {
+        advice,
+      },
+    );
   }
 
   /** Reads the catalog; undefined while it is out of reach. The set waits too, so this continues. */
@@ -70,7 +76,7 @@ export class Watchdog {
       return await look();
     } catch (error) {
       if (!isCatalogOutOfReach(error)) throw error;
-      this.sayOnce(describeError(catalogFailure(error, 'of this installation')));
+      this.sayOnce(shown(describeError(catalogFailure(error, english`of this installation`))));
       return undefined;
     }
   }
@@ -79,15 +85,17 @@ export class Watchdog {
   private async trouble(): Promise<SetTrouble | undefined> {
     try {
       const trouble = await troubleOf(this.server, this.setId);
-      if (this.serverAway) this.session.say('The Temporal server answers again.');
+      if (this.serverAway) this.session.say(t`The Temporal server answers again.`);
       this.serverAway = false;
       return trouble;
     } catch {
       if (!this.serverAway) {
         const { address, embedded } = this.server.target;
         this.session.say(
-          `The Temporal server at ${address} does not answer; ` +
-            `${embedded ? 'it is started again, and the' : 'the'} set goes on by itself when it does.`,
+          embedded
+            ? t`The Temporal server at ${address} does not answer; it is started again, and the set goes on
+                by itself when it does.`
+            : t`The Temporal server at ${address} does not answer; the set goes on by itself when it does.`,
         );
       }
       this.serverAway = true;
@@ -102,7 +110,7 @@ export class Watchdog {
       const name = stepName(step);
       if (stuck !== true || !step.started || this.said.has(name)) continue;
       this.said.add(name);
-      this.session.say(`Set ${this.setId} waits, ${name}: ${why ?? ''}.`);
+      this.session.say(t`Set ${this.setId} waits, ${name}: ${why ?? ''}.`);
     }
   }
 

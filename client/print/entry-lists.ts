@@ -4,14 +4,16 @@ import type { SetSummary } from '../../catalog/sets/set-summary.js';
 import { formatCount } from '../../config/counts.js';
 import { jsonPath, displayPath } from './names.js';
 import type { Session } from '../session.js';
+import { english } from '../../messages/sentence.js';
+import { shown, t } from '../../messages/shown.js';
 
 /** Maximum number of entries of each list shown at the end of a set and by `status`; `ls` shows all. */
 const shownFirst = 20;
 
 /** What the lists are called, and what is in them. */
 export const headings: Record<ListKind, { label: string; means: string }> = {
-  skipped: { label: 'Skipped:', means: 'not completely in the backup' },
-  flagged: { label: 'Flagged:', means: 'in the backup, but changed meanwhile' },
+  skipped: { label: english`Skipped:`, means: english`not completely in the backup` },
+  flagged: { label: english`Flagged:`, means: english`in the backup, but changed meanwhile` },
 };
 
 /** Prints the skipped and flagged entries of a set: how many, the first of each, and how to see the rest. */
@@ -20,12 +22,12 @@ export async function printEntryLists(session: Session, summary: SetSummary): Pr
     const total = summary[kind];
     if (total === 0) continue;
     const { label, means } = headings[kind];
-    session.print(`  ${label} ${formatCount(total, 'entry', 'entries')}, ${means}:`);
+    session.print(t`  ${label} ${formatCount(total, 'entry', 'entries')}, ${means}:`);
     const rows = await firstListed(await session.catalog(), summary.setId, kind);
-    for (const row of rows) session.print(`    ${displayPath(row.path)}: ${row.reason ?? ''}`);
+    for (const row of rows) session.print(`    ${displayPath(row.path)}${t`: `}${shown(row.reason ?? '')}`);
     if (total > rows.length)
       session.print(
-        `    … and ${formatCount(total - rows.length, 'more', 'more')}: \`tapeflow ls ${summary.setId} --${kind}\``,
+        t`    … and ${formatCount(total - rows.length, 'more', 'more')}: \`tapeflow ls ${summary.setId} --${kind}\``,
       );
   }
 }

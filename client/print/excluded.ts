@@ -1,5 +1,6 @@
 import type { ExcludedCount, SetSummary } from '../../catalog/sets/set-summary.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
+import { shown, t } from '../../messages/shown.js';
 
 /** Maximum number of lines of each kind that are printed; `status SET --json` has all. */
 const shownFirst = 20;
@@ -7,7 +8,7 @@ const shownFirst = 20;
 /** Lines on what a set leaves out: folders, and how much each exclude took; `label` begins each of them. */
 export function leftOutLines(summary: Pick<SetSummary, 'leftOut' | 'excludes'>, label: string): string[] {
   const took = summary.excludes.filter(({ entries }) => entries > 0).map(tookText);
-  return [...firstOf(summary.leftOut), ...firstOf(took)].map((line) => `  ${label} ${line}`);
+  return [...firstOf(summary.leftOut.map(shown)), ...firstOf(took)].map((line) => `  ${label} ${line}`);
 }
 
 /** A warning for each exclude that took nothing in a set whose sources were all walked. */
@@ -18,25 +19,27 @@ export function uselessExcludes({ excludes, scanned }: Pick<SetSummary, 'exclude
 
 function firstOf(lines: readonly string[]): string[] {
   const more = lines.length - shownFirst;
-  return more <= 0 ? [...lines] : [...lines.slice(0, shownFirst), `and ${formatNumber(more)} more`];
+  return more <= 0 ? [...lines] : [...lines.slice(0, shownFirst), t`and ${formatNumber(more)} more`];
 }
 
 /** Blanks at the ends count, so they are made visible. */
 function optionText({ option, value }: ExcludedCount): string {
-  const shown = /^\s|\s$|\n/.test(value) ? JSON.stringify(value) : value;
-  return value === '' ? option : `${option} ${shown}`;
+  const visible = /^\s|\s$|\n/.test(value) ? JSON.stringify(value) : value;
+  return value === '' ? option : `${option} ${visible}`;
 }
 
 function tookText(count: ExcludedCount): string {
   const { option, value, entries } = count;
-  if (option !== '--exclude') return `${optionText(count)}: what is in ${formatCount(entries, 'folder')}`;
+  if (option !== '--exclude') return t`${optionText(count)}: what is in ${formatCount(entries, 'folder')}`;
   const counted = formatCount(entries, 'entry', 'entries');
-  return `${optionText(count)}: ${value.startsWith('!') ? 'kept ' : ''}${counted}`;
+  if (value.startsWith('!')) return t`${optionText(count)}: kept ${counted}`;
+  return `${optionText(count)}${t`: `}${shown(counted)}`;
 }
 
 function uselessText(count: ExcludedCount): string {
   const { value, means = [] } = count;
-  const what = value.startsWith('!') ? 'kept nothing' : 'took nothing';
-  const where = means.length === 0 ? '' : `; it means ${means.join(' or ')}`;
-  return `${optionText(count)} ${what}${where}.`;
+  const where = means.length === 0 ? '' : t`; it means ${means.join(t` or `)}`;
+  return value.startsWith('!')
+    ? t`${optionText(count)} kept nothing${where}.`
+    : t`${optionText(count)} took nothing${where}.`;
 }

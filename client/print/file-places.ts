@@ -5,6 +5,8 @@ import type { Catalog } from '../../catalog/open-catalog.js';
 import type { FileRow } from '../../catalog/rows.js';
 import { displayName, fromBytes } from '../../entry/byte-string.js';
 import { displayPath } from './names.js';
+import { stateText } from './state-text.js';
+import { t } from '../../messages/shown.js';
 
 /** The archive that holds a file, and its tapes. */
 export interface Place {
@@ -38,9 +40,7 @@ export class FilePlaces {
 
 /** The place of an entry for people, or why it has none. */
 export function placeText({ state, reason }: FileRow, { archive, tape }: Place): string {
-  return archive === null
-    ? `${state}${reason === null ? '' : `: ${reason}`}`
-    : `${tape ?? 'no tape yet'} ${archive}`;
+  return archive === null ? stateText({ status: state, reason }) : `${tape ?? t`no tape yet`} ${archive}`;
 }
 
 /** What follows the name of a link or a device; empty for anything else. */

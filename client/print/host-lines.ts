@@ -3,6 +3,7 @@ import { listHostDrives } from '../../catalog/hosts/host-drives.js';
 import { listHosts, timeOf } from '../../catalog/hosts/hosts.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import type { HostRow } from '../../catalog/rows.js';
+import { t } from '../../messages/shown.js';
 
 /** A host, and who works there now, such as `archive worker` and `tape worker lto1`. */
 export interface HostAtWork {
@@ -27,8 +28,8 @@ export async function workOf(catalog: Catalog, hosts: readonly HostRow[]): Promi
     return {
       host,
       workers: [
-        ...(isHeard(host.archive_at, now) ? ['archive worker'] : []),
-        ...served.map((name) => `tape worker ${name}`),
+        ...(isHeard(host.archive_at, now) ? [t`archive worker`] : []),
+        ...served.map((name) => t`tape worker ${name}`),
       ],
       idle: own.map(({ name }) => name).filter((name) => !served.includes(name)),
     };
@@ -37,9 +38,9 @@ export async function workOf(catalog: Catalog, hosts: readonly HostRow[]): Promi
 
 /** A line for each host that `status` prints for people. */
 export function hostLine({ host, workers, idle }: HostAtWork, lastHeard: string): string {
-  const drives = idle.length === 0 ? '' : `; no worker serves drive ${idle.join(', ')}`;
-  const who = workers.length === 0 ? `no worker was heard of since ${lastHeard}` : workers.join(', ');
-  return `Host ${host.name}: ${who}${drives}`;
+  const drives = idle.length === 0 ? '' : t`; no worker serves drive ${idle.join(', ')}`;
+  const who = workers.length === 0 ? t`no worker was heard of since ${lastHeard}` : workers.join(', ');
+  return t`Host ${host.name}: ${who}${drives}`;
 }
 
 /** A line for each drive that `tape list` prints for people; none where there is one host alone. */
@@ -47,7 +48,7 @@ export async function driveLines(catalog: Catalog): Promise<string[]> {
   if ((await listHosts(catalog)).length < 2) return [];
   const now = await timeOf(catalog);
   return (await listHostDrives(catalog)).map(({ name, host, kind, path, heard_at: at }) => {
-    const served = isHeard(at, now) ? 'its worker runs' : 'no worker serves it';
-    return `Drive ${name}: host ${host}, ${kind} ${path}; ${served}`;
+    const where = t`Drive ${name}: host ${host}, ${kind} ${path}`;
+    return `${where}${isHeard(at, now) ? t`; its worker runs` : t`; no worker serves it`}`;
   });
 }

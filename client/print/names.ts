@@ -3,6 +3,7 @@ import { memberNameOf } from '../../entry/member-name.js';
 import { usageFailure } from '../../config/failures.js';
 import { globProblem } from '../../entry/globs.js';
 import { userPath } from '../session.js';
+import { english } from '../../messages/sentence.js';
 
 /** The path of a catalog row for people: escaped, on one line. */
 export function displayPath(memberName: Uint8Array): string {
@@ -36,7 +37,11 @@ export function shellWord(word: string): string {
 export function requireGlob(glob: string, what: string): void {
   const wrong = globProblem(glob);
   if (wrong === undefined) return;
-  throw usageFailure('WrongGlob', `${what} cannot be ${JSON.stringify(glob)}: ${wrong.fault}.`, wrong.advice);
+  throw usageFailure(
+    'WrongGlob',
+    english`${what} cannot be ${JSON.stringify(glob)}: ${wrong.fault}.`,
+    wrong.advice,
+  );
 }
 
 /** Refuses what cannot be the name of a tape, a pool or a schedule; `what`: such as `pool name`. */
@@ -44,8 +49,8 @@ export function requireName(name: string, what: string, code = 'WrongName'): voi
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name)) return;
   throw usageFailure(
     code,
-    `${JSON.stringify(name)} is not a ${what}.`,
-    'Use letters, digits, dots, dashes and underscores.',
+    english`${JSON.stringify(name)} is not a ${what}.`,
+    english`Use letters, digits, dots, dashes and underscores.`,
   );
 }
 

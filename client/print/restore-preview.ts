@@ -11,6 +11,7 @@ import type { Selection } from '../../entry/selection.js';
 import { exitCodes } from '../exit-codes.js';
 import type { Session } from '../session.js';
 import { displayPath, jsonName, jsonPath } from './names.js';
+import { shown, t } from '../../messages/shown.js';
 
 /** A restore that was planned and is not done. */
 export interface Preview {
@@ -58,17 +59,17 @@ export async function printPreview(session: Session, preview: Preview): Promise<
     return;
   }
   session.print(
-    `A restore of ${setId} to ${target} would bring back ` +
-      `${formatCount(total('members'), 'entry', 'entries')}, ${formatBytes(total('bytes'))}, from these tapes:`,
+    t`A restore of ${setId} to ${target} would bring back
+      ${formatCount(total('members'), 'entry', 'entries')}, ${formatBytes(total('bytes'))}, from these tapes:`,
   );
   for (const [name, { archives, bytes }] of tapes)
-    session.print(`  ${name}: ${formatCount(archives, 'archive')}, ${formatBytes(bytes)}`);
-  if (lack !== undefined) session.print(lack);
+    session.print(`  ${name}: ${shown(formatCount(archives, 'archive'))}, ${formatBytes(bytes)}`);
+  if (lack !== undefined) session.print(shown(lack));
 }
 
 function printProblem(session: Session, path: Uint8Array | null, reason: string): void {
   if (session.json) session.emit({ ...(path === null ? {} : jsonPath(path)), problem: reason });
-  else session.print(`${path === null ? '' : `${displayPath(path)}: `}${reason}`);
+  else session.print(`${path === null ? '' : `${displayPath(path)}${t`: `}`}${shown(reason)}`);
 }
 
 function printEntry(session: Session, row: FileRow, strip: number): void {

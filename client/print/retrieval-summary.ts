@@ -11,6 +11,7 @@ import { stepLine } from '../../workers/server/step-words.js';
 import type { PendingStep } from '../../workers/server/pending-steps.js';
 import type { Session } from '../session.js';
 import { unsetSentence } from './unset-sentence.js';
+import { shown, t } from '../../messages/shown.js';
 
 /** Maximum number of problems printed; `--json` prints all. */
 const problemsShown = 20;
@@ -37,31 +38,32 @@ export async function printRetrieval(
     return;
   }
   session.print('');
-  session.print(`${id}: ${retrievalText(summary)}`);
-  for (const line of steps.map(stepLine)) if (line !== undefined) session.print(`  now: ${line}`);
+  session.print(`${id}${t`: `}${retrievalText(summary)}`);
+  for (const line of steps.map(stepLine)) if (line !== undefined) session.print(t`  now: ${line}`);
   for (const { path, reason } of await problemsOf(catalog, id, problemsShown))
-    session.print(`  ${path === null ? '' : `${displayPath(path)}: `}${reason}`);
+    session.print(`  ${path === null ? '' : `${displayPath(path)}${t`: `}`}${shown(reason)}`);
   if (problems > problemsShown)
     session.print(
-      `  … and ${formatNumber(problems - problemsShown)} more: \`tapeflow status ${id} --json\` lists all.`,
+      t`  … and ${formatNumber(problems - problemsShown)} more: \`tapeflow status ${id} --json\` lists all.`,
     );
   for (const sentence of [unsetSentence(summary.unset), ...marks])
-    if (sentence !== undefined) session.print(sentence);
+    if (sentence !== undefined) session.print(shown(sentence));
 }
 
 /** What a retrieval has done, in a line. */
 export function retrievalText(summary: RetrievalSummary): string {
   const { kind, status, reason, restored, same, kept, failed, seconds } = summary;
-  const done = { restore: 'restored', verify: 'compared', copy: 'copied' }[kind];
-  const more = [
-    ...(same > 0 ? [`${formatNumber(same)} already there`] : []),
-    ...(kept > 0 ? [`${formatNumber(kept)} kept, because what is there is not older`] : []),
-    ...(failed > 0 ? [`${formatNumber(failed)} failed`] : []),
+  const count = formatNumber(restored);
+  const done = { restore: t`${count} restored`, verify: t`${count} compared`, copy: t`${count} copied` }[
+    kind
   ];
-  return (
-    `${stateWord(status)}${reason === null ? '' : ` (${reason})`} ` +
-    `in ${formatSeconds(seconds)}: ${[`${formatNumber(restored)} ${done}`, ...more].join(', ')}`
-  );
+  const more = [
+    ...(same > 0 ? [t`${formatNumber(same)} already there`] : []),
+    ...(kept > 0 ? [t`${formatNumber(kept)} kept, because what is there is not older`] : []),
+    ...(failed > 0 ? [t`${formatNumber(failed)} failed`] : []),
+  ];
+  const state = `${shown(stateWord(status))}${reason === null ? '' : ` (${shown(reason)})`}`;
+  return `${state}${t` in ${formatSeconds(seconds)}`}${t`: `}${[done, ...more].join(t`, `)}`;
 }
 
 function exitCodeOf({ status, failed, problems, salvaged, unset }: RetrievalSummary): number {

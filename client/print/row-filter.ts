@@ -2,6 +2,7 @@ import type { FileRow } from '../../catalog/rows.js';
 import { parseDuration } from '../../config/durations.js';
 import { usageFailure } from '../../config/failures.js';
 import { parseSize } from '../../config/sizes.js';
+import { english } from '../../messages/sentence.js';
 
 /** Options of `find`, as entered. */
 export interface RowCriteria {
@@ -42,8 +43,8 @@ export function timeGiven(text: string, option: string, now: number): number {
   if (Number.isFinite(at)) return at;
   throw usageFailure(
     'WrongTime',
-    `${option} cannot be ${JSON.stringify(text)}.`,
-    'It is a date such as 2026-11-24 or "2026-11-24 14:00", or a time such as 36h, 7d, 12w or 1y.',
+    english`${option} cannot be ${JSON.stringify(text)}.`,
+    english`It is a date such as 2026-11-24 or "2026-11-24 14:00", or a time such as 36h, 7d, 12w or 1y.`,
   );
 }
 
@@ -52,7 +53,7 @@ function sizeOf(text: string, option: string): number {
   if (bytes !== undefined) return bytes;
   throw usageFailure(
     'WrongSize',
-    `${option} cannot be ${JSON.stringify(text)}.`,
-    'It is a size such as 12GiB, 500MB or 64K.',
+    english`${option} cannot be ${JSON.stringify(text)}.`,
+    english`It is a size such as 12GiB, 500MB or 64K.`,
   );
 }

@@ -8,7 +8,9 @@ import { onHost } from '../../entry/host-path.js';
 import { jsonHash } from './file-hash.js';
 import { FilePlaces, placeText, shownLink } from './file-places.js';
 import { jsonName, jsonPath, displayPath } from './names.js';
+import { columnsOf, padded } from './padded.js';
 import type { Session } from '../session.js';
+import { t } from '../../messages/shown.js';
 
 /** Prints catalog rows of files under a header: type, size, modification time, place, name. */
 export class RowPrinter {
@@ -76,7 +78,7 @@ export class RowPrinter {
   /** Prints a folder above a source, which is in no archive itself. */
   above(setId: string, path: Uint8Array): void {
     if (this.session.json) this.session.emit({ setId, ...jsonPath(path), type: 'directory', state: 'above' });
-    else this.line(setId, 'd', '', '', 'above a source', displayPath(path));
+    else this.line(setId, 'd', '', '', t`above a source`, displayPath(path));
   }
 
   private line(set: string, kind: string, size: string, time: string, where: string, path: string): void {
@@ -84,10 +86,12 @@ export class RowPrinter {
       this.session.print([...(this.withSet ? [first] : []), ...rest].join('  '));
     const cells = (a: string, b: string, c: string) => [a, b.padStart(12), c.padEnd(19)];
     if (!this.headed)
-      columns('SET'.padEnd(set.length), [
-        ...cells(' ', 'SIZE', 'CHANGED'),
-        'WHERE'.padEnd(where.length),
-        'PATH',
+      columns(padded(t`SET`, set.length), [
+        ' ',
+        padded(t`SIZE`, -12),
+        padded(t`CHANGED`, 19),
+        padded(t`WHERE`, columnsOf(where)),
+        t`PATH`,
       ]);
     this.headed = true;
     columns(set, [...cells(kind, size, time), where, path]);

@@ -1,4 +1,3 @@
-import { stateWord } from '../../catalog/schema/state-words.js';
 import type { SetSummary } from '../../catalog/sets/set-summary.js';
 import { recipientsShown } from '../../catalog/sets/recipients.js';
 import { onHost } from '../../entry/host-path.js';
@@ -9,6 +8,8 @@ import { formatCount, formatNumber } from '../../config/counts.js';
 import { isVerified, modeText, resultObject } from './set-summary.js';
 import { leftOutLines, uselessExcludes } from './excluded.js';
 import { anotherCopy } from './retention-text.js';
+import { stateText } from './state-text.js';
+import { shown, t } from '../../messages/shown.js';
 
 /** The object of a set that `status --json` prints. */
 export function statusObject(summary: SetSummary): object {
@@ -33,19 +34,17 @@ export function sourcesText(
 
 /** The lines of a set that `status` prints for people. */
 export function statusLines(summary: SetSummary): string[] {
-  const head =
-    `Set ${summary.setId}: ` +
-    `${stateWord(summary.status)}${summary.reason === null ? '' : `: ${summary.reason}`}`;
+  const mode = modeText(summary.mode, summary.base);
+  const unchanged = formatCount(summary.unchanged, 'unchanged file');
   return [
-    head,
-    `  sources:   ${sourcesText(summary, ', ')}`,
-    `  mode:      ${modeText(summary.mode, summary.base)}` +
-      (summary.unchanged === 0
-        ? ''
-        : `; earlier sets hold ${formatCount(summary.unchanged, 'unchanged file')}`),
-    ...(summary.recipients === undefined ? [] : [`  encrypted: to ${recipientsShown(summary.recipients)}`]),
+    t`Set ${summary.setId}: ${stateText(summary)}`,
+    t`  sources:   ${sourcesText(summary, ', ')}`,
+    summary.unchanged === 0
+      ? t`  mode:      ${mode}`
+      : t`  mode:      ${mode}; earlier sets hold ${unchanged}`,
+    ...(summary.recipients === undefined ? [] : [t`  encrypted: to ${recipientsShown(summary.recipients)}`]),
     ...(summary.status === 'expired'
-      ? [`  on tape:   nothing any more. ${anotherCopy}`]
+      ? [t`  on tape:   nothing any more. ${anotherCopy}`]
       : progressLines(summary)),
   ];
 }
@@ -53,21 +52,19 @@ export function statusLines(summary: SetSummary): string[] {
 /** What of a set is on which tapes. */
 export function onTapeText(summary: SetSummary): string {
   const { archives, files, bytesIn, bytesOut, tapes, lostGroups } = summary;
-  if (archives === 0) return lostGroups.length > 0 ? 'nothing any more' : 'nothing yet';
-  const where = tapes.join(', ') || (lostGroups.length > 0 ? 'no tape any more' : 'no tape yet');
-  return (
-    `${formatCount(archives, 'archive')}, ` +
-    `${formatCount(files, 'entry', 'entries')}, ${formatBytes(bytesIn)} as ${formatBytes(bytesOut)} on ${where}`
-  );
+  if (archives === 0) return lostGroups.length > 0 ? t`nothing any more` : t`nothing yet`;
+  const where = tapes.join(', ') || (lostGroups.length > 0 ? t`no tape any more` : t`no tape yet`);
+  return t`${formatCount(archives, 'archive')}, ${formatCount(files, 'entry', 'entries')},
+    ${formatBytes(bytesIn)} as ${formatBytes(bytesOut)} on ${where}`;
 }
 
 /** What was read back since it was written; nothing where nothing was. */
 function readBackLines(summary: SetSummary): string[] {
   const { copies, verified, damaged } = summary.readBack;
-  if (isVerified(summary)) return [`  verified:  every copy, ${formatCount(copies, 'archive')}`];
+  if (isVerified(summary)) return [t`  verified:  every copy, ${formatCount(copies, 'archive')}`];
   if (verified + damaged === 0) return [];
-  const bad = damaged === 0 ? '' : `; ${formatCount(damaged, 'copy is', 'copies are')} DAMAGED`;
-  return [`  verified:  ${formatNumber(verified)} of ${formatCount(copies, 'copy', 'copies')}${bad}`];
+  const bad = damaged === 0 ? '' : t`; ${formatCount(damaged, 'copy is', 'copies are')} DAMAGED`;
+  return [t`  verified:  ${formatNumber(verified)} of ${formatCount(copies, 'copy', 'copies')}${bad}`];
 }
 
 function progressLines(summary: SetSummary): string[] {
@@ -76,34 +73,38 @@ function progressLines(summary: SetSummary): string[] {
       ? []
       : summary.copies.map(
           ({ pool, drive, archives }, index) =>
-            `  copy ${index + 1} of ${summary.copies.length}: pool ${pool}, ` +
-            `drive ${drive}: ${formatNumber(archives)} of ` +
-            `${formatCount(summary.groups, 'archive is', 'archives are')} committed`,
+            t`  copy ${index + 1} of ${summary.copies.length}: pool ${pool}, drive ${drive}:
+              ${formatNumber(archives)} of ${formatCount(summary.groups, 'archive is', 'archives are')}
+              committed`,
         );
-  const stages = Object.entries(summary.stages).map(([stage, groups]) => `${formatNumber(groups)} ${stage}`);
+  const stages = Object.entries(summary.stages).map(
+    ([stage, groups]) => `${formatNumber(groups)} ${shown(stage)}`,
+  );
+  const groups = formatCount(summary.groups, 'group');
   return [
-    `  scan:      ${summary.scanned ? 'done' : 'goes on'}, ` +
-      `${formatCount(summary.groups, 'group')}, ${formatBytes(summary.plannedBytes)}`,
-    `  groups:    ${stages.join(', ') || 'none yet'}`,
-    `  on tape:   ${onTapeText(summary)}`,
+    summary.scanned
+      ? t`  scan:      done, ${groups}, ${formatBytes(summary.plannedBytes)}`
+      : t`  scan:      goes on, ${groups}, ${formatBytes(summary.plannedBytes)}`,
+    t`  groups:    ${stages.join(t`, `) || t`none yet`}`,
+    t`  on tape:   ${onTapeText(summary)}`,
     ...copies,
     ...readBackLines(summary),
-    `  staging:   ${formatBytes(summary.stagedBytes)} held`,
-    `  time:      ${formatSeconds(summary.seconds)}`,
+    t`  staging:   ${formatBytes(summary.stagedBytes)} held`,
+    t`  time:      ${formatSeconds(summary.seconds)}`,
     ...(summary.lostGroups.length === 0
       ? []
       : [
-          `  LOST:      ${formatNumber(summary.lostGroups.length)} of ` +
-            `${formatCount(summary.groups, 'group was', 'groups were')} on ` +
-            `lost tapes only: ${formatRanges(summary.lostGroups)}`,
+          t`  LOST:      ${formatNumber(summary.lostGroups.length)} of
+            ${formatCount(summary.groups, 'group was', 'groups were')} on lost tapes only:
+            ${formatRanges(summary.lostGroups)}`,
         ]),
-    ...leftOutLines(summary, 'left out: '),
-    ...uselessExcludes(summary).map((line) => `  warning:   ${line}`),
+    ...leftOutLines(summary, t`left out: `),
+    ...uselessExcludes(summary).map((line) => t`  warning:   ${line}`),
     ...summary.failedGroups
       .slice(0, 20)
-      .map(({ group, reason }) => `  FAILED:    group ${group} at ${reason}`),
+      .map(({ group, reason }) => t`  FAILED:    group ${group} at ${reason}`),
     ...(summary.failedGroups.length > 0
-      ? [`  \`tapeflow retry ${summary.setId}\` tries the failed groups again.`]
+      ? [t`  \`tapeflow retry ${summary.setId}\` tries the failed groups again.`]
       : []),
   ];
 }

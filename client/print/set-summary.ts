@@ -8,6 +8,7 @@ import { printEntryLists } from './entry-lists.js';
 import { exitCodes } from '../exit-codes.js';
 import type { Session } from '../session.js';
 import type { Server } from '../server.js';
+import { shown, t } from '../../messages/shown.js';
 
 /** Maximum number of failed groups printed; `status SET --json` has all. */
 const failedShown = 20;
@@ -20,7 +21,7 @@ export function exitCodeOf(summary: SetSummary): number {
 
 /** Which program reads the archives of a set. */
 function readBy({ recipients }: SetSummary): string {
-  return recipients === undefined ? 'any `tar xzf`' : '`age -d` with the identity, piped to tar,';
+  return recipients === undefined ? t`any \`tar xzf\`` : t`\`age -d\` with the identity, piped to tar,`;
 }
 
 /** Prints the end of a set: one JSON object, or lines with the list of skipped entries. */
@@ -35,54 +36,53 @@ export async function printSummary(
   }
   const { setId, status, seconds, archives, files, bytesIn, bytesOut, tapes } = summary;
   session.print('');
+  const why = summary.reason === null ? '' : ` (${shown(summary.reason)})`;
+  session.print(t`Set ${setId}: ${stateWord(status)} in ${formatSeconds(seconds)}${why}`);
   session.print(
-    `Set ${setId}: ${stateWord(status)} in ` +
-      `${formatSeconds(seconds)}${summary.reason === null ? '' : ` (${summary.reason})`}`,
-  );
-  session.print(
-    `  ${formatCount(files, 'entry', 'entries')}, ` +
-      `${formatBytes(bytesIn)} in ${formatCount(archives, 'archive')} of ` +
-      `${formatBytes(bytesOut)}${archives > 1 ? ' together' : ''}${onTapes(tapes)}`,
+    t`  ${formatCount(files, 'entry', 'entries')}, ${formatBytes(bytesIn)} in ${formatCount(archives, 'archive')}
+      of ${formatBytes(bytesOut)}${archives > 1 ? t` together` : ''}${onTapes(tapes)}`,
   );
   if (summary.unchanged > 0) {
     const files = formatCount(summary.unchanged, 'file is', 'files are');
-    const unchanged = `${files} unchanged since set ${summary.base ?? ''}`;
-    session.print(`  ${unchanged}, and not stored again; a restore takes them from earlier sets`);
+    session.print(
+      t`  ${files} unchanged since set ${summary.base ?? ''}, and not stored again;
+        a restore takes them from earlier sets`,
+    );
   }
   if (summary.copies.length > 1) {
     const counts = summary.copies.map(
-      ({ pool, archives: on }) => `${formatCount(on, 'archive')} in pool ${pool}`,
+      ({ pool, archives: on }) => t`${formatCount(on, 'archive')} in pool ${pool}`,
     );
-    session.print(`  ${summary.copies.length} copies: ${counts.join(', ')}`);
+    session.print(t`  ${summary.copies.length} copies: ${counts.join(t`, `)}`);
   }
   const { drives } = await session.allDrives();
   for (const name of new Set(summary.copies.map((copy) => copy.drive))) {
     const drive = drives.find((candidate) => candidate.name === name);
     if (drive === undefined || archives === 0) continue;
-    const where = `${drive.name}${drive.host === undefined ? '' : ` of host ${drive.host}`}`;
+    const where = `${drive.name}${drive.host === undefined ? '' : t` of host ${drive.host}`}`;
     session.print(
-      `  On the tape in drive ${where}: ${drive.path}/${setId}; ${readBy(summary)} reads the archives.`,
+      t`  On the tape in drive ${where}: ${drive.path}/${setId}; ${readBy(summary)} reads the archives.`,
     );
   }
-  for (const line of leftOutLines(summary, 'Left out:')) session.print(line);
-  for (const line of uselessExcludes(summary)) session.print(`  Warning: ${line}`);
+  for (const line of leftOutLines(summary, t`Left out:`)) session.print(line);
+  for (const line of uselessExcludes(summary)) session.print(t`  Warning: ${line}`);
   await printEntryLists(session, summary);
   for (const { group, reason } of summary.failedGroups.slice(0, failedShown))
-    session.print(`  Group ${group} failed at ${reason}`);
-  if (summary.failedGroups.length > 0) session.print(`  \`tapeflow retry ${setId}\` tries them again.`);
+    session.print(t`  Group ${group} failed at ${reason}`);
+  if (summary.failedGroups.length > 0) session.print(t`  \`tapeflow retry ${setId}\` tries them again.`);
   if (server?.lease !== undefined && !server.lease.host.sticky) {
-    session.print(`  The Temporal UI was at ${server.lease.host.ui}; \`tapeflow up\` opens it again.`);
+    session.print(t`  The Temporal UI was at ${server.lease.host.ui}; \`tapeflow up\` opens it again.`);
   }
 }
 
 function onTapes(tapes: readonly string[]): string {
-  if (tapes.length === 0) return ', on no tape';
-  return ` on ${tapes.length === 1 ? 'tape' : 'tapes'} ${tapes.join(', ')}`;
+  if (tapes.length === 0) return t`, on no tape`;
+  return tapes.length === 1 ? t` on tape ${tapes.join(', ')}` : t` on tapes ${tapes.join(', ')}`;
 }
 
 /** `full`, or the mode with the base set. */
 export function modeText(mode: string, base: string | null): string {
-  return base === null ? mode : `${mode}, since set ${base}`;
+  return base === null ? shown(mode) : t`${mode}, since set ${base}`;
 }
 
 /** The final object of `backup --json`. */

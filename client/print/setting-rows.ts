@@ -9,6 +9,7 @@ import {
 import type { Settings } from '../../config/settings/settings.js';
 import type { SettingName } from '../../config/settings/settings-schema.js';
 import { formatBytes } from '../../config/sizes.js';
+import { shown, t } from '../../messages/shown.js';
 
 /** The settings in force, each with its value for people and where that comes from. */
 export function settingRows(settings: Settings): [string, string, string][] {
@@ -19,7 +20,7 @@ export function settingRows(settings: Settings): [string, string, string][] {
   )[]) {
     if (name === 'drives' || name === 'pools' || name === 'notify' || name === 'hooks') continue;
     if (name === 'POOL_RETENTION' || name === 'POOL_KEEP') {
-      rows.push([name, keepingText(name, settings), settings.origins[name]]);
+      rows.push([name, keepingText(name, settings), shown(settings.origins[name])]);
       continue;
     }
     const value = values[name] as string | number | boolean | undefined;
@@ -33,29 +34,33 @@ export function settingRows(settings: Settings): [string, string, string][] {
           : isBytes
             ? `${value} (${formatBytes(value)})`
             : String(value),
-      settings.origins[name],
+      shown(settings.origins[name]),
     ]);
   }
   for (const drive of settings.drives) {
     rows.push([
-      `drive ${drive.name}`,
+      t`drive ${drive.name}`,
       `${drive.kind} ${drive.path}`,
-      drive.ours ? 'default' : settings.origins['drives'],
+      shown(drive.ours ? 'default' : settings.origins['drives']),
     ]);
   }
   for (const pool of Object.keys(settings.retentions.pools))
-    rows.push([`pool ${pool}`, poolText(retentionOf(settings.retentions, pool)), settings.origins['pools']]);
+    rows.push([
+      t`pool ${pool}`,
+      poolText(retentionOf(settings.retentions, pool)),
+      shown(settings.origins['pools']),
+    ]);
   for (const { name, kind, events } of settings.channels)
     rows.push([
-      `channel ${name}`,
+      t`channel ${name}`,
       `${kind}${events === undefined ? '' : `: ${events.join(', ')}`}`,
-      settings.origins['notify'],
+      shown(settings.origins['notify']),
     ]);
   for (const [name, { before, after }] of Object.entries(settings.hooks))
     rows.push([
-      `hook ${name}`,
+      t`hook ${name}`,
       [before, after].flatMap((command) => (command === undefined ? [] : [command.join(' ')])).join('; '),
-      settings.origins['hooks'],
+      shown(settings.origins['hooks']),
     ]);
   return rows;
 }
@@ -65,15 +70,15 @@ function keepingText(name: 'POOL_RETENTION' | 'POOL_KEEP', settings: Settings): 
   const { POOL_RETENTION: retention, POOL_KEEP: counts, retentions } = settings;
   if (name === 'POOL_KEEP') return counts === undefined ? '–' : countsText(counts);
   return retentions.keep?.otherwise?.alone === true
-    ? '– (POOL_KEEP alone decides)'
+    ? t`– (POOL_KEEP alone decides)`
     : shownRetention(retention);
 }
 
 function poolText({ seconds, counts }: PoolRetention): string {
-  const byTime = seconds === 0 ? [] : [`retention ${shownRetention(seconds)}`];
-  return [...byTime, ...(counts === undefined ? [] : [`keep ${countsText(counts)}`])].join('; ');
+  const byTime = seconds === 0 ? [] : [t`retention ${shownRetention(seconds)}`];
+  return [...byTime, ...(counts === undefined ? [] : [t`keep ${countsText(counts)}`])].join('; ');
 }
 
 function shownRetention(retention: Retention): string {
-  return retention === null ? 'forever' : formatDuration(retention);
+  return retention === null ? t`forever` : formatDuration(retention);
 }

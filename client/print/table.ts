@@ -1,6 +1,7 @@
 import stringWidth from 'string-width';
 import wrapAnsi from 'wrap-ansi';
 import { alignedLines, shownCell, widthsOf, type Row } from './aligned.js';
+import { t } from '../../messages/shown.js';
 
 /** Minimum width of the last column; below it, other columns are left out. */
 const minLastColumn = 12;
@@ -37,7 +38,8 @@ export function fittedLines(
   for (const name of leaveOut) if (least(shown()) > width) left.push(name);
   const lines = tableLines(shown()).map((line) => truncateTo(line, width));
   if (left.length === 0) return lines;
-  return [...lines, `Left out for lack of space: ${left.join(', ')}. \`| less -S\` or \`--json\` has all.`];
+  const missing = t`Left out for lack of space: ${left.join(', ')}. \`| less -S\` or \`--json\` has all.`;
+  return [...lines, missing];
 }
 
 /** Maximum number of lines for a sentence on a display; longer ones are truncated. */

@@ -7,6 +7,7 @@ import { pendingSteps, type PendingStep } from '../../workers/server/pending-ste
 import type { Session } from '../session.js';
 import { whereServerRuns } from '../server.js';
 import { troubleOf, type SetTrouble } from '../follow/set-health.js';
+import { shown, t } from '../../messages/shown.js';
 
 /** A question with its answer, and what to do about it. */
 export interface Finding {
@@ -43,29 +44,35 @@ export async function outlookOf(session: Session, setId: string): Promise<Outloo
 
 /** Why something has not happened yet, and what the user can do about it. */
 export function waitAdvice(set: SetRow, outlook: Outlook): string {
-  if (set.state === 'paused') return `It is paused: \`tapeflow resume ${set.id}\`.`;
+  if (set.state === 'paused') return t`It is paused: \`tapeflow resume ${set.id}\`.`;
   if (set.state === 'cancelled' || set.state === 'failed')
-    return `The set has ended: \`tapeflow retry ${set.id}\` goes on with it.`;
-  if (!outlook.server) return 'Run `tapeflow up` or `tapeflow backup`: no server and no workers run.';
-  if (outlook.trouble !== undefined) return `${outlook.trouble.advice}`;
+    return t`The set has ended: \`tapeflow retry ${set.id}\` goes on with it.`;
+  if (!outlook.server) return t`Run \`tapeflow up\` or \`tapeflow backup\`: no server and no workers run.`;
+  if (outlook.trouble !== undefined) return shown(outlook.trouble.advice);
   const stuck = outlook.steps.find((step) => step.lastFailure !== undefined);
   if (stuck !== undefined)
-    return `The step ${stepName(stuck)} is at attempt ${stuck.attempt}; the last failure: ${stuck.lastFailure ?? ''}`;
+    return t`The step ${stepName(stuck)} is at attempt ${stuck.attempt};
+      the last failure: ${stuck.lastFailure ?? ''}`;
   const waiting = outlook.steps.find((step) => !step.started);
   return waiting === undefined
-    ? 'It is being worked on.'
-    : `The step ${stepName(waiting)} waits for a free worker.`;
+    ? t`It is being worked on.`
+    : t`The step ${stepName(waiting)} waits for a free worker.`;
 }
 
 /** Which tape is in a drive of the set. */
 export function driveFinding({ drive, loaded }: DriveInspection): Finding {
-  const question = `Drive ${drive} mounted?`;
+  const question = t`Drive ${drive} mounted?`;
   if ('failure' in loaded) {
     const { failure } = loaded;
-    if (!(failure instanceof TapeflowFailure)) return { question, answer: `no: ${describeError(failure)}` };
-    const told = failure.details['reason'] === 'silent' ? 'not known' : 'no';
-    return { question, answer: `${told}: ${failure.message}`, advice: failure.advice };
+    if (!(failure instanceof TapeflowFailure)) return { question, answer: t`no: ${describeError(failure)}` };
+    const { message, details } = failure;
+    const advice = failure.advice === undefined ? undefined : shown(failure.advice);
+    const answer = details['reason'] === 'silent' ? t`not known: ${message}` : t`no: ${message}`;
+    return { question, answer, advice };
   }
   const { name, pool, state, free } = loaded.row;
-  return { question, answer: `yes, with tape ${name} of pool ${pool} (${state}, ${formatBytes(free)} free)` };
+  return {
+    question,
+    answer: t`yes, with tape ${name} of pool ${pool} (${state}, ${formatBytes(free)} free)`,
+  };
 }

@@ -23,7 +23,11 @@ import {
 } from './findings.js';
 import { jsonHash } from '../print/file-hash.js';
 import { jsonPath, displayPath } from '../print/names.js';
+import { padded } from '../print/padded.js';
+import { stateText } from '../print/state-text.js';
 import type { Session } from '../session.js';
+import { shown, t } from '../../messages/shown.js';
+import { english } from '../../messages/sentence.js';
 
 /** `trace ARCHIVE|FILE`: where a group's archive is, in staging and on tapes; `file`: the requested file. */
 export async function traceGroup(
@@ -66,23 +70,25 @@ export async function traceGroup(
     return;
   }
   if (file !== undefined) {
-    const what =
+    const reason = file.reason === null ? '' : ` (${shown(file.reason)})`;
+    const state =
       file.state === 'skipped'
-        ? `skipped: ${file.reason ?? ''}`
-        : `${file.state}${file.reason === null ? '' : ` (${file.reason})`}`;
-    session.print(`${displayPath(file.path)} in set ${setId}: ${what}`);
+        ? stateText({ status: file.state, reason: file.reason ?? '' })
+        : `${shown(file.state)}${reason}`;
+    session.print(t`${displayPath(file.path)} in set ${setId}: ${state}`);
   }
   session.print(
-    `Group ${no} of set ${setId}: ` +
-      `${group.state}${group.reason === null ? '' : `: ${group.reason}`}, ` +
-      `${formatCount(group.entries, 'entry', 'entries')}, ${formatBytes(group.bytes)}`,
+    t`Group ${no} of set ${setId}: ${stateText({ status: group.state, reason: group.reason })},
+      ${formatCount(group.entries, 'entry', 'entries')}, ${formatBytes(group.bytes)}`,
   );
   if (archive !== undefined) {
     session.print(`  ${archive.name}: ${formatBytes(archive.size)}, sha256 ${archive.sha256}`);
   }
   for (const event of events) {
-    const took = event.ms === null ? '' : ` in ${formatSeconds(event.ms / 1000)}`;
-    session.print(`  ${formatTime(event.at)}  ${event.stage.padEnd(14)}${took} ${detailOf(event)}`.trimEnd());
+    const took = event.ms === null ? '' : t` in ${formatSeconds(event.ms / 1000)}`;
+    session.print(
+      `  ${formatTime(event.at)}  ${padded(shown(event.stage), 14)}${took} ${detailOf(event)}`.trimEnd(),
+    );
   }
   printFindings(session, findings);
 }
@@ -90,7 +96,7 @@ export async function traceGroup(
 /** Details of an event; for a compression, the attempt that its `.part` file is named after. */
 function detailOf({ stage, detail }: RecordedEvent): string {
   if (detail === null) return '';
-  return stage === 'compressing' ? `attempt ${detail}` : detail;
+  return stage === 'compressing' ? t`attempt ${detail}` : shown(detail);
 }
 
 async function groupFindings(
@@ -103,24 +109,29 @@ async function groupFindings(
   const root = session.settings.BACKUP_COMPRESS_DIR;
   const staged = archive === undefined ? undefined : await stagedAt(root, set.id, archive);
   const isDone = group.state === 'committed' || group.state === 'released';
-  const failed = group.state === 'failed' ? `Fix the cause, then \`tapeflow retry ${set.id}\`.` : undefined;
+  const failed = group.state === 'failed' ? t`Fix the cause, then \`tapeflow retry ${set.id}\`.` : undefined;
   const inFinal = ['promoted', 'queued', 'writing', 'written'].includes(group.state);
   const findings: Finding[] = [
     {
-      question: 'Moved to final?',
+      question: t`Moved to final?`,
       answer: isDone
         ? group.direct === 1
-          ? 'it went to tape directly, without staging'
-          : 'it was, and was deleted there once it was safe on tape'
+          ? t`it went to tape directly, without staging`
+          : t`it was, and was deleted there once it was safe on tape`
         : inFinal
-          ? `yes (${staged ?? 'but its file is not there any more: it is compressed again when the drive takes it'})`
-          : `no, it is ${group.state}${staged === undefined ? '' : ` (${staged})`}`,
+          ? staged === undefined
+            ? t`yes (but its file is not there any more: it is compressed again when the drive takes it)`
+            : t`yes (${staged})`
+          : t`no, it is ${group.state}${staged === undefined ? '' : ` (${staged})`}`,
       advice: isDone || inFinal ? undefined : (failed ?? waitAdvice(set, outlook)),
     },
     {
-      question: 'Queued for the drive?',
-      answer: isDone || ['queued', 'writing', 'written'].includes(group.state) ? 'yes' : 'no',
-      advice: group.state === 'queued' ? (set.reason ?? 'It waits for the archives before it.') : undefined,
+      question: t`Queued for the drive?`,
+      answer: isDone || ['queued', 'writing', 'written'].includes(group.state) ? t`yes` : t`no`,
+      advice:
+        group.state === 'queued'
+          ? shown(set.reason ?? english`It waits for the archives before it.`)
+          : undefined,
     },
   ];
   const looks = await inspectDrives(session, set, archive?.name);
@@ -146,30 +157,31 @@ async function copyFindings(
   const findings: Finding[] = [];
   for (let copyNo = 1; copyNo <= last; copyNo += 1) {
     const copy = rows.find((row) => row.copy_no === copyNo);
-    const question = last === 1 ? 'On tape?' : `On tape? Copy ${copyNo}:`;
+    const question = last === 1 ? t`On tape?` : t`On tape? Copy ${copyNo}:`;
     if (copy === undefined) {
-      const pool = places.length > 1 ? `, it goes to pool ${places[copyNo - 1]?.pool ?? ''}` : '';
+      const pool = places[copyNo - 1]?.pool ?? '';
+      const answer = places.length > 1 ? t`no, it goes to pool ${pool}` : t`no`;
       const need = group.state === 'skipped' ? undefined : advice;
-      findings.push({ question, answer: `no${pool}`, advice: need });
+      findings.push({ question, answer, advice: need });
       continue;
     }
     const tape = await tapeByUuid(catalog, copy.tape_uuid);
     const name = tape?.name ?? copy.tape_uuid;
     const loaded = tape === undefined ? '' : onLoadedTape(looks, tape, archive);
-    const verified = copy.verified_at === null ? '' : `, verified ${formatTime(copy.verified_at)}`;
-    const damage = copy.damage === null ? '' : `; BUT it is damaged: ${copy.damage}`;
+    const verified = copy.verified_at === null ? '' : t`, verified ${formatTime(copy.verified_at)}`;
+    const damage = copy.damage === null ? '' : t`; BUT it is damaged: ${copy.damage}`;
     findings.push({
       question,
       answer:
         copy.state === 'committed'
-          ? `yes: tape ${name}, committed ${formatTime(copy.committed_at ?? 0)}${verified}${loaded}${damage}`
-          : `not safely: ${copy.state} on tape ${name}`,
+          ? t`yes: tape ${name}, committed ${formatTime(copy.committed_at ?? 0)}${verified}${loaded}${damage}`
+          : t`not safely: ${copy.state} on tape ${name}`,
       advice:
         copy.state === 'written'
-          ? 'It counts after the next sync of the tape.'
+          ? t`It counts after the next sync of the tape.`
           : copy.damage === null
             ? undefined
-            : `\`tapeflow verify ${set.id} --repair\` writes it again from another copy.`,
+            : t`\`tapeflow verify ${set.id} --repair\` writes it again from another copy.`,
     });
   }
   return findings;
@@ -181,7 +193,7 @@ async function stagedAt(root: string, setId: string, archive: ArchiveRow): Promi
     const file = path.join(folder, archive.name);
     const size = await sizeOf(file);
     if (size !== undefined)
-      return `${file}, ${size === archive.size ? 'whole' : `${size} of ${archive.size} bytes`}`;
+      return `${file}${t`, `}${size === archive.size ? t`whole` : t`${size} of ${archive.size} bytes`}`;
   }
   return undefined;
 }
@@ -195,6 +207,8 @@ function onLoadedTape(
   const look = looks.find(({ loaded }) => 'row' in loaded && loaded.row.uuid === tape.uuid);
   if (look === undefined || archive === undefined) return '';
   const { archiveFile: file = '', archiveBytes: size } = look;
-  if (size === archive.size) return `; ${file} is there with its size`;
-  return `; BUT ${file} ${size === undefined ? 'is not there' : `has ${size} instead of ${archive.size} bytes`}`;
+  if (size === archive.size) return t`; ${file} is there with its size`;
+  return size === undefined
+    ? t`; BUT ${file} is not there`
+    : t`; BUT ${file} has ${size} instead of ${archive.size} bytes`;
 }

@@ -1,4 +1,3 @@
-import { stateWord } from '../../catalog/schema/state-words.js';
 import { groupsIn } from '../../catalog/groups/groups-in-state.js';
 import { eventsOf } from '../../catalog/groups/events.js';
 import { finalSetStates } from '../../catalog/schema/set-tables.js';
@@ -19,9 +18,12 @@ import {
   type Outlook,
 } from './findings.js';
 import { inspectDrives } from '../follow/drive-inspection.js';
+import { padded } from '../print/padded.js';
 import { anotherCopy } from '../print/retention-text.js';
+import { stateText } from '../print/state-text.js';
 import { stepName } from '../../workers/server/step-words.js';
 import type { Session } from '../session.js';
+import { shown, t } from '../../messages/shown.js';
 
 /** `trace SET`: the progress of its groups, and what they wait for. */
 export async function traceSet(session: Session, setId: string): Promise<void> {
@@ -30,7 +32,7 @@ export async function traceSet(session: Session, setId: string): Promise<void> {
   const summary = await summarizeSet(catalog, setId);
   const outlook = await outlookOf(session, setId);
   const findings =
-    set.state === 'expired' ? [nothingLeft] : await setFindings(session, set, summary, outlook);
+    set.state === 'expired' ? [nothingLeft()] : await setFindings(session, set, summary, outlook);
   const events = (await eventsOf(catalog, setId, { limit: 100_000 })).filter(
     (event) => event.group_no === null,
   );
@@ -49,21 +51,25 @@ export async function traceSet(session: Session, setId: string): Promise<void> {
     });
     return;
   }
-  session.print(`Set ${setId}: ${stateWord(set.state)}${set.reason === null ? '' : `: ${set.reason}`}`);
-  session.print(`  workflow:  ${workflowText(set, outlook)}`);
+  session.print(t`Set ${setId}: ${stateText({ status: set.state, reason: set.reason })}`);
+  session.print(t`  workflow:  ${workflowText(set, outlook)}`);
   const recipients = recipientsOf(set);
-  if (recipients !== undefined) session.print(`  encrypted: to ${recipientsShown(recipients)}`);
+  if (recipients !== undefined) session.print(t`  encrypted: to ${recipientsShown(recipients)}`);
   for (const event of events)
-    session.print(`  ${formatTime(event.at)}  ${event.stage.padEnd(22)} ${event.detail ?? ''}`.trimEnd());
+    session.print(
+      `  ${formatTime(event.at)}  ${padded(shown(event.stage), 22)} ${shown(event.detail ?? '')}`.trimEnd(),
+    );
   printFindings(session, findings);
 }
 
 /** The catalog no longer has the groups of an expired set. */
-const nothingLeft: Finding = {
-  question: 'On tape?',
-  answer: 'no: the tapes that held it were erased, and nothing of it is left',
-  advice: anotherCopy,
-};
+function nothingLeft(): Finding {
+  return {
+    question: t`On tape?`,
+    answer: t`no: the tapes that held it were erased, and nothing of it is left`,
+    advice: shown(anotherCopy),
+  };
+}
 
 async function setFindings(
   session: Session,
@@ -79,61 +85,66 @@ async function setFindings(
   const notOnTape = await groupsIn(catalog, set.id, ['queued', 'writing', 'written']);
   const findings: Finding[] = [
     {
-      question: 'Moved to final?',
+      question: t`Moved to final?`,
       answer:
         notInFinal.length === 0
-          ? `yes, all of ${formatCount(groups, 'group')} planned so far`
-          : `not yet ${formatNumber(notInFinal.length)} of ` +
-            `${formatCount(groups, 'group')}: ${formatRanges(notInFinal)}`,
+          ? t`yes, all of ${formatCount(groups, 'group')} planned so far`
+          : t`not yet ${formatNumber(notInFinal.length)} of ${formatCount(groups, 'group')}:
+              ${formatRanges(notInFinal)}`,
       advice: notInFinal.length === 0 ? undefined : waitAdvice(set, outlook),
     },
     {
-      question: 'Queued for the drive?',
+      question: t`Queued for the drive?`,
       answer:
         notQueued.length === 0
-          ? 'all that are in final are'
-          : `waiting to be seen whole in final: groups ${formatRanges(notQueued)}`,
+          ? t`all that are in final are`
+          : t`waiting to be seen whole in final: groups ${formatRanges(notQueued)}`,
       advice:
         notQueued.length === 0
           ? undefined
-          : `Look into ${finalDir(session.settings.BACKUP_COMPRESS_DIR, set.id)}.`,
+          : t`Look into ${finalDir(session.settings.BACKUP_COMPRESS_DIR, set.id)}.`,
     },
     {
-      question: 'On tape?',
-      answer:
-        `${formatNumber(onTape)} of ` +
-        `${formatCount(groups, 'archive is', 'archives are')} written, synced and ` +
-        `committed${notOnTape.length === 0 ? '' : `; not yet: ${formatRanges(notOnTape)}`}`,
-      advice: notOnTape.length === 0 ? undefined : (set.reason ?? waitAdvice(set, outlook)),
+      question: t`On tape?`,
+      answer: t`${formatNumber(onTape)} of ${formatCount(groups, 'archive is', 'archives are')} written, synced
+        and committed${notOnTape.length === 0 ? '' : t`; not yet: ${formatRanges(notOnTape)}`}`,
+      advice:
+        notOnTape.length === 0
+          ? undefined
+          : set.reason === null
+            ? waitAdvice(set, outlook)
+            : shown(set.reason),
     },
     ...(await inspectDrives(session, set)).map(driveFinding),
   ];
   if (summary.failedGroups.length > 0) {
     findings.push({
-      question: 'Failed groups?',
+      question: t`Failed groups?`,
       answer: summary.failedGroups
         .slice(0, 10)
-        .map(({ group, reason }) => `group ${group} at ${reason}`)
-        .join('; '),
-      advice: `Fix the cause, then \`tapeflow retry ${set.id}\`.`,
+        .map(({ group, reason }) => t`group ${group} at ${reason}`)
+        .join(t`; `),
+      advice: t`Fix the cause, then \`tapeflow retry ${set.id}\`.`,
     });
   }
   if (summary.skipped > 0) {
     findings.push({
-      question: 'Skipped files?',
-      answer: `not in the backup: ${formatCount(summary.skipped, 'entry', 'entries')}`,
-      advice: `\`tapeflow ls ${set.id} --skipped\` lists them with their reasons.`,
+      question: t`Skipped files?`,
+      answer: t`not in the backup: ${formatCount(summary.skipped, 'entry', 'entries')}`,
+      advice: t`\`tapeflow ls ${set.id} --skipped\` lists them with their reasons.`,
     });
   }
   return findings;
 }
 
 function workflowText(set: SetRow, outlook: Outlook): string {
-  if (finalSetStates.includes(set.state)) return 'has ended';
-  if (!outlook.server) return 'no server runs; it goes on with the next `tapeflow up` or `tapeflow backup`';
-  if (outlook.trouble !== undefined) return `${outlook.trouble.finding}. ${outlook.trouble.advice}`;
+  if (finalSetStates.includes(set.state)) return t`has ended`;
+  if (!outlook.server)
+    return t`no server runs; it goes on with the next \`tapeflow up\` or \`tapeflow backup\``;
+  if (outlook.trouble !== undefined)
+    return `${shown(`${outlook.trouble.finding}.`)} ${shown(outlook.trouble.advice)}`;
   const steps = outlook.steps.map(
-    (step) => `${stepName(step)}${step.started ? '' : ' (waits for a worker)'}`,
+    (step) => `${shown(stepName(step))}${step.started ? '' : t` (waits for a worker)`}`,
   );
-  return `runs; under way: ${steps.join(', ') || 'nothing at this moment'}`;
+  return t`runs; under way: ${steps.join(t`, `) || t`nothing at this moment`}`;
 }
