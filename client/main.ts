@@ -45,7 +45,10 @@ try {
 /** Has commander's own errors told in the reader's language, too. */
 function showUsageErrors(command: Command): void {
   command.configureOutput({
-    outputError: (text, write) => write(`tapeflow: ${shownUsageError(text.replace(/^error: /, ''))}`),
+    outputError: (text, write) => {
+      const told = `tapeflow: ${shownUsageError(text.replace(/^error: /, ''))}`;
+      write(told);
+    },
   });
   for (const child of command.commands) showUsageErrors(child);
 }
@@ -88,7 +91,8 @@ function writeError(sentences: readonly (string | undefined)[]): void {
     .filter((sentence) => sentence !== undefined)
     .map(shown)
     .reduce((first, next) => `${first}${/[。！？：]$/.test(first) ? '' : ' '}${next}`);
-  process.stderr.write(`${escapeForTerminal(`tapeflow: ${line}`)}\n`);
+  const told = escapeForTerminal(`tapeflow: ${line}`);
+  process.stderr.write(`${told}\n`);
 }
 
 /** Without a command there is only the help, which `--json` does not print. */

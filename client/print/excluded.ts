@@ -30,9 +30,10 @@ function optionText({ option, value }: ExcludedCount): string {
 
 function tookText(count: ExcludedCount): string {
   const { option, value, entries } = count;
-  if (option !== '--exclude') return t`${optionText(count)}: what is in ${formatCount(entries, 'folder')}`;
+  if (option !== '--exclude')
+    return `${optionText(count)}${t`: what is in ${formatCount(entries, 'folder')}`}`;
   const counted = formatCount(entries, 'entry', 'entries');
-  if (value.startsWith('!')) return t`${optionText(count)}: kept ${counted}`;
+  if (value.startsWith('!')) return `${optionText(count)}${t`: kept ${counted}`}`;
   return `${optionText(count)}${t`: `}${shown(counted)}`;
 }
 

@@ -33,13 +33,18 @@ export function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
+/** A text as JSON has it between its quotes. */
+export function escaped(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
+}
+
 /** Refuses a glob that can never match; `what`: where it was given, such as `--exclude`. */
 export function requireGlob(glob: string, what: string): void {
   const wrong = globProblem(glob);
   if (wrong === undefined) return;
   throw usageFailure(
     'WrongGlob',
-    english`${what} cannot be ${JSON.stringify(glob)}: ${wrong.fault}.`,
+    english`${what} cannot be "${escaped(glob)}": ${wrong.fault}.`,
     wrong.advice,
   );
 }
@@ -49,7 +54,7 @@ export function requireName(name: string, what: string, code = 'WrongName'): voi
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name)) return;
   throw usageFailure(
     code,
-    english`${JSON.stringify(name)} is not a ${what}.`,
+    english`"${escaped(name)}" is not a ${what}.`,
     english`Use letters, digits, dots, dashes and underscores.`,
   );
 }

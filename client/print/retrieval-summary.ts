@@ -53,17 +53,15 @@ export async function printRetrieval(
 /** What a retrieval has done, in a line. */
 export function retrievalText(summary: RetrievalSummary): string {
   const { kind, status, reason, restored, same, kept, failed, seconds } = summary;
-  const count = formatNumber(restored);
-  const done = { restore: t`${count} restored`, verify: t`${count} compared`, copy: t`${count} copied` }[
-    kind
-  ];
+  const done = { restore: t` restored`, verify: t` compared`, copy: t` copied` }[kind];
   const more = [
-    ...(same > 0 ? [t`${formatNumber(same)} already there`] : []),
-    ...(kept > 0 ? [t`${formatNumber(kept)} kept, because what is there is not older`] : []),
-    ...(failed > 0 ? [t`${formatNumber(failed)} failed`] : []),
+    ...(same > 0 ? [`${formatNumber(same)}${t` already there`}`] : []),
+    ...(kept > 0 ? [`${formatNumber(kept)}${t` kept, because what is there is not older`}`] : []),
+    ...(failed > 0 ? [`${formatNumber(failed)}${t` failed`}`] : []),
   ];
   const state = `${shown(stateWord(status))}${reason === null ? '' : ` (${shown(reason)})`}`;
-  return `${state}${t` in ${formatSeconds(seconds)}`}${t`: `}${[done, ...more].join(t`, `)}`;
+  const counts = [`${formatNumber(restored)}${done}`, ...more].join(t`, `);
+  return `${state}${t` in ${formatSeconds(seconds)}`}${t`: `}${counts}`;
 }
 
 function exitCodeOf({ status, failed, problems, salvaged, unset }: RetrievalSummary): number {

@@ -3,6 +3,7 @@ import { parseDuration } from '../../config/durations.js';
 import { usageFailure } from '../../config/failures.js';
 import { parseSize } from '../../config/sizes.js';
 import { english } from '../../messages/sentence.js';
+import { escaped } from './names.js';
 
 /** Options of `find`, as entered. */
 export interface RowCriteria {
@@ -43,7 +44,7 @@ export function timeGiven(text: string, option: string, now: number): number {
   if (Number.isFinite(at)) return at;
   throw usageFailure(
     'WrongTime',
-    english`${option} cannot be ${JSON.stringify(text)}.`,
+    english`${option} cannot be "${escaped(text)}".`,
     english`It is a date such as 2026-11-24 or "2026-11-24 14:00", or a time such as 36h, 7d, 12w or 1y.`,
   );
 }
@@ -53,7 +54,7 @@ function sizeOf(text: string, option: string): number {
   if (bytes !== undefined) return bytes;
   throw usageFailure(
     'WrongSize',
-    english`${option} cannot be ${JSON.stringify(text)}.`,
+    english`${option} cannot be "${escaped(text)}".`,
     english`It is a size such as 12GiB, 500MB or 64K.`,
   );
 }

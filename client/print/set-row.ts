@@ -28,7 +28,7 @@ export function setExpiryText(keeping: SetRetention, { id, state }: SetRow, now:
   if (expires === Infinity && byTime < expires) return keptText(keeping.countedReasons(id), byTime, now);
   if (expires > now) return expires === Infinity ? t`never` : formatTime(expires);
   const [holder] = keeping.unexpiredDependents(id, now);
-  const over = t`${formatTime(expires)}, is over`;
+  const over = `${formatTime(expires)}${t`, is over`}`;
   if (holder === undefined) return over;
   return `${over}${keeping.isBaseUnread(holder) ? t`; ${holder} may build on it` : t`; ${holder} builds on it`}`;
 }

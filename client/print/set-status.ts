@@ -54,8 +54,9 @@ export function onTapeText(summary: SetSummary): string {
   const { archives, files, bytesIn, bytesOut, tapes, lostGroups } = summary;
   if (archives === 0) return lostGroups.length > 0 ? t`nothing any more` : t`nothing yet`;
   const where = tapes.join(', ') || (lostGroups.length > 0 ? t`no tape any more` : t`no tape yet`);
-  return t`${formatCount(archives, 'archive')}, ${formatCount(files, 'entry', 'entries')},
-    ${formatBytes(bytesIn)} as ${formatBytes(bytesOut)} on ${where}`;
+  const counts = [formatCount(archives, 'archive'), formatCount(files, 'entry', 'entries')];
+  const on = t`, ${formatBytes(bytesIn)} as ${formatBytes(bytesOut)} on ${where}`;
+  return `${counts.map(shown).join(t`, `)}${on}`;
 }
 
 /** What was read back since it was written; nothing where nothing was. */

@@ -37,7 +37,8 @@ export async function printSummary(
   const { setId, status, seconds, archives, files, bytesIn, bytesOut, tapes } = summary;
   session.print('');
   const why = summary.reason === null ? '' : ` (${shown(summary.reason)})`;
-  session.print(t`Set ${setId}: ${stateWord(status)} in ${formatSeconds(seconds)}${why}`);
+  const took = t` in ${formatSeconds(seconds)}`;
+  session.print(t`Set ${setId}: ${`${shown(stateWord(status))}${took}${why}`}`);
   session.print(
     t`  ${formatCount(files, 'entry', 'entries')}, ${formatBytes(bytesIn)} in ${formatCount(archives, 'archive')}
       of ${formatBytes(bytesOut)}${archives > 1 ? t` together` : ''}${onTapes(tapes)}`,
@@ -51,7 +52,7 @@ export async function printSummary(
   }
   if (summary.copies.length > 1) {
     const counts = summary.copies.map(
-      ({ pool, archives: on }) => t`${formatCount(on, 'archive')} in pool ${pool}`,
+      ({ pool, archives: on }) => `${shown(formatCount(on, 'archive'))}${t` in pool ${pool}`}`,
     );
     session.print(t`  ${summary.copies.length} copies: ${counts.join(t`, `)}`);
   }
@@ -82,7 +83,7 @@ function onTapes(tapes: readonly string[]): string {
 
 /** `full`, or the mode with the base set. */
 export function modeText(mode: string, base: string | null): string {
-  return base === null ? shown(mode) : t`${mode}, since set ${base}`;
+  return base === null ? shown(mode) : `${shown(mode)}${t`, since set ${base}`}`;
 }
 
 /** The final object of `backup --json`. */

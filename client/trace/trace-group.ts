@@ -75,20 +75,22 @@ export async function traceGroup(
       file.state === 'skipped'
         ? stateText({ status: file.state, reason: file.reason ?? '' })
         : `${shown(file.state)}${reason}`;
-    session.print(t`${displayPath(file.path)} in set ${setId}: ${state}`);
+    session.print(`${displayPath(file.path)}${t` in set ${setId}: ${state}`}`);
   }
   session.print(
     t`Group ${no} of set ${setId}: ${stateText({ status: group.state, reason: group.reason })},
       ${formatCount(group.entries, 'entry', 'entries')}, ${formatBytes(group.bytes)}`,
   );
   if (archive !== undefined) {
-    session.print(`  ${archive.name}: ${formatBytes(archive.size)}, sha256 ${archive.sha256}`);
+    session.print(t`  ${archive.name}: ${formatBytes(archive.size)}, sha256 ${archive.sha256}`);
   }
   for (const event of events) {
-    const took = event.ms === null ? '' : t` in ${formatSeconds(event.ms / 1000)}`;
-    session.print(
-      `  ${formatTime(event.at)}  ${padded(shown(event.stage), 14)}${took} ${detailOf(event)}`.trimEnd(),
-    );
+    const [at, stage] = [formatTime(event.at), padded(shown(event.stage), 14)];
+    const line =
+      event.ms === null
+        ? `  ${at}  ${stage} ${detailOf(event)}`
+        : t`  ${at}  ${stage} in ${formatSeconds(event.ms / 1000)} ${detailOf(event)}`;
+    session.print(line.trimEnd());
   }
   printFindings(session, findings);
 }
@@ -193,7 +195,7 @@ async function stagedAt(root: string, setId: string, archive: ArchiveRow): Promi
     const file = path.join(folder, archive.name);
     const size = await sizeOf(file);
     if (size !== undefined)
-      return `${file}${t`, `}${size === archive.size ? t`whole` : t`${size} of ${archive.size} bytes`}`;
+      return `${file}${size === archive.size ? t`, whole` : t`, ${size} of ${archive.size} bytes`}`;
   }
   return undefined;
 }
