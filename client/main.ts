@@ -9,6 +9,7 @@ import { catalogFailure } from '../catalog/catalog-failure.js';
 import { exitCodes } from './exit-codes.js';
 import { askedCommand } from './load-commands.js';
 import { bannerNote, refuseNpmFlags } from './npm-flags.js';
+import { joined } from './print/joined.js';
 import { printNote } from './print/note.js';
 import { programFor } from './program.js';
 import { shownUsageError } from './usage-error.js';
@@ -90,7 +91,7 @@ function writeError(sentences: readonly (string | undefined)[]): void {
   const line = sentences
     .filter((sentence) => sentence !== undefined)
     .map(shown)
-    .reduce((first, next) => `${first}${/[。！？：]$/.test(first) ? '' : ' '}${next}`);
+    .reduce(joined);
   const told = escapeForTerminal(`tapeflow: ${line}`);
   process.stderr.write(`${told}\n`);
 }

@@ -113,7 +113,7 @@ async function announce(session: Session, row: RetrievalRow, attached: boolean):
   session.print(`${what} (${row.id})${attached ? t` goes on` : ''}`);
   session.print(t`Tapes, in the order of reading:`);
   for (const { name, archives, bytes } of await tapesInOrder(await session.catalog(), row.id))
-    session.print(`  ${name}: ${shown(formatCount(archives, 'archive'))}, ${formatBytes(bytes)}`);
+    session.print(`  ${name}${t`: `}${shown(formatCount(archives, 'archive'))}${t`, `}${formatBytes(bytes)}`);
 }
 
 function sayProgress(session: Session, { archivesDone, archives, bytesDone, bytes }: RetrievalSummary): void {

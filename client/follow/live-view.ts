@@ -99,7 +99,7 @@ function writeLine(drives: string, write: PendingStep, bar: Bar): string {
   if (write.activity === 'syncTape') return t`  drive     ${drives}: syncing the index`;
   if (group === undefined) return t`  drive     ${drives}: begins to write`;
   const speed =
-    seconds === undefined || seconds < 0.5 ? '' : `, ${(bytesOut / 1e6 / seconds).toFixed(0)} MB/s`;
+    seconds === undefined || seconds < 0.5 ? '' : `${t`, `}${(bytesOut / 1e6 / seconds).toFixed(0)} MB/s`;
   const again = write.attempt > 1 ? t`, attempt ${write.attempt}: ${write.lastFailure ?? ''}` : '';
   const progress = `${bar(bytesOut, bytesTotal)} ${formatBytes(bytesOut)}${speed}${again}`;
   return t`  drive     ${drives}: ${step ?? english`writing`} group ${group} ${progress}`;
@@ -110,7 +110,7 @@ function totalLines(summary: SetSummary, view: LiveView, bar: Bar): string[] {
   const seconds = (performance.now() - view.began) / 1000;
   const speed = (summary.bytesIn - view.bytesAtBegin) / Math.max(seconds, 0.001);
   const left = summary.plannedBytes - summary.bytesIn;
-  const rate = speed > 0 ? `, ${formatBytes(speed)}/s` : '';
+  const rate = speed > 0 ? `${t`, `}${formatBytes(speed)}/s` : '';
   const eta = summary.scanned && speed > 0 && left > 0 ? t`, ${formatSeconds(left / speed)} left` : '';
   const [done, planned] = [formatBytes(summary.bytesIn), formatBytes(summary.plannedBytes)];
   const skipped = summary.skipped > 0 ? t`, ${formatNumber(summary.skipped)} skipped` : '';

@@ -63,7 +63,7 @@ export async function printPreview(session: Session, preview: Preview): Promise<
       ${formatCount(total('members'), 'entry', 'entries')}, ${formatBytes(total('bytes'))}, from these tapes:`,
   );
   for (const [name, { archives, bytes }] of tapes)
-    session.print(`  ${name}: ${shown(formatCount(archives, 'archive'))}, ${formatBytes(bytes)}`);
+    session.print(`  ${name}${t`: `}${shown(formatCount(archives, 'archive'))}${t`, `}${formatBytes(bytes)}`);
   if (lack !== undefined) session.print(shown(lack));
 }
 

@@ -8,6 +8,7 @@ import { printEntryLists } from './entry-lists.js';
 import { exitCodes } from '../exit-codes.js';
 import type { Session } from '../session.js';
 import type { Server } from '../server.js';
+import { english } from '../../messages/sentence.js';
 import { shown, t } from '../../messages/shown.js';
 
 /** Maximum number of failed groups printed; `status SET --json` has all. */
@@ -81,9 +82,19 @@ function onTapes(tapes: readonly string[]): string {
   return tapes.length === 1 ? t` on tape ${tapes.join(', ')}` : t` on tapes ${tapes.join(', ')}`;
 }
 
+/** The modes that are called so nowhere else. */
+const changesOnly = [english`incremental`, english`differential`];
+
+/** The mode of a set as a word. */
+export function modeWord(mode: string): string {
+  if (changesOnly.includes(mode)) return shown(mode);
+  // A tape that is full is another word in other languages; a blank tells the two keys apart.
+  return mode === 'full' ? t` full`.trimStart() : mode;
+}
+
 /** `full`, or the mode with the base set. */
 export function modeText(mode: string, base: string | null): string {
-  return base === null ? shown(mode) : `${shown(mode)}${t`, since set ${base}`}`;
+  return base === null ? modeWord(mode) : `${modeWord(mode)}${t`, since set ${base}`}`;
 }
 
 /** The final object of `backup --json`. */

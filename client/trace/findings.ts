@@ -6,6 +6,7 @@ import { stepName } from '../../workers/server/step-words.js';
 import { pendingSteps, type PendingStep } from '../../workers/server/pending-steps.js';
 import type { Session } from '../session.js';
 import { whereServerRuns } from '../server.js';
+import { joined } from '../print/joined.js';
 import { troubleOf, type SetTrouble } from '../follow/set-health.js';
 import { shown, t } from '../../messages/shown.js';
 
@@ -20,7 +21,7 @@ export interface Finding {
 export function printFindings(session: Session, findings: readonly Finding[]): void {
   session.print('');
   for (const { question, answer, advice } of findings) {
-    session.print(`  ${question} ${answer}`);
+    session.print(`  ${joined(question, answer)}`);
     if (advice !== undefined) session.print(`    → ${advice}`);
   }
 }

@@ -12,6 +12,7 @@ import { formatTime } from '../../config/local-time.js';
 import { sizeOf } from '../../disk/durable-file.js';
 import { finalDir, tempDir } from '../../staging/paths.js';
 import { formatCount } from '../../config/counts.js';
+import { stageText } from './stage-text.js';
 import { inspectDrives, type DriveInspection } from '../follow/drive-inspection.js';
 import {
   driveFinding,
@@ -85,7 +86,7 @@ export async function traceGroup(
     session.print(t`  ${archive.name}: ${formatBytes(archive.size)}, sha256 ${archive.sha256}`);
   }
   for (const event of events) {
-    const [at, stage] = [formatTime(event.at), padded(shown(event.stage), 14)];
+    const [at, stage] = [formatTime(event.at), padded(stageText(event.stage), 14)];
     const line =
       event.ms === null
         ? `  ${at}  ${stage} ${detailOf(event)}`

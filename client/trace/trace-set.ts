@@ -17,6 +17,7 @@ import {
   type Finding,
   type Outlook,
 } from './findings.js';
+import { stageText } from './stage-text.js';
 import { inspectDrives } from '../follow/drive-inspection.js';
 import { padded } from '../print/padded.js';
 import { anotherCopy } from '../print/retention-text.js';
@@ -57,7 +58,7 @@ export async function traceSet(session: Session, setId: string): Promise<void> {
   if (recipients !== undefined) session.print(t`  encrypted: to ${recipientsShown(recipients)}`);
   for (const event of events)
     session.print(
-      `  ${formatTime(event.at)}  ${padded(shown(event.stage), 22)} ${shown(event.detail ?? '')}`.trimEnd(),
+      `  ${formatTime(event.at)}  ${padded(stageText(event.stage), 22)} ${shown(event.detail ?? '')}`.trimEnd(),
     );
   printFindings(session, findings);
 }
