@@ -1,3 +1,4 @@
+import { shown } from '../../messages/shown.js';
 import type { CommandEntry } from '../command-tree.js';
 import { completedLine } from './completed.js';
 
@@ -25,7 +26,7 @@ export async function candidatesFor(
   kept = 0,
 ): Promise<Candidates> {
   const { words: known, value, before, begun } = completedLine(program, words);
-  const found = [...known];
+  const found = known.map(({ word, description }) => ({ word, description: shown(description) }));
   let kind: Candidates['kind'] = 'words';
   if (value !== undefined) {
     // Loaded only here: commands and options need no catalog.

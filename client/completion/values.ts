@@ -1,3 +1,5 @@
+import { english } from '../../messages/sentence.js';
+import { shown, t } from '../../messages/shown.js';
 import { stateWord } from '../../catalog/schema/state-words.js';
 import { openForReading } from '../../catalog/open-for-reading.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
@@ -30,7 +32,7 @@ const lists: Record<string, List> = {
   tape: async ({ catalog }) =>
     (await listTapes(catalog)).map(({ name, pool, state }) => ({
       word: name,
-      description: `pool ${pool}, ${state}`,
+      description: t`pool ${pool}, ${state}`,
     })),
   pool: pools,
   drive: async ({ settings, catalog }) =>
@@ -104,12 +106,12 @@ export async function valuesOf(kind: string): Promise<Value[]> {
 }
 
 function refuse(): Promise<Catalog> {
-  return Promise.reject(new Error('the catalog is of an older version'));
+  return Promise.reject(new Error(english`the catalog is of an older version`));
 }
 
 function setValue({ id, state, host, sources: paths }: SetRow): Value {
-  const shown = (JSON.parse(paths) as string[]).map((path) => onHost(host, path));
-  return { word: id, description: `${stateWord(state)}: ${shown.join(', ')}` };
+  const places = (JSON.parse(paths) as string[]).map((path) => onHost(host, path));
+  return { word: id, description: `${shown(stateWord(state))}${t`: `}${places.join(', ')}` };
 }
 
 /** Pools of tapes, of sets and of the settings. */

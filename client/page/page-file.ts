@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
+import { english } from '../../messages/sentence.js';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import type { Settings } from '../../config/settings/settings.js';
 import { readSecretFile, type SecretFile } from '../../disk/secret-file.js';
@@ -24,23 +25,29 @@ export function pageFile(dataDir: string): string {
 /** The token and the port of a data folder's page; undefined when there are none yet. Throws `PageFileUnusable`. */
 export function readPageFile(dataDir: string): PageFile | undefined {
   const file = pageFile(dataDir);
-  const unusable = (why: string, cause?: unknown) =>
-    new TapeflowFailure('PageFileUnusable', `The token of the page cannot be used: ${file} ${why}.`, {
-      advice: 'Delete it, and the page gets another token when it is served next.',
+  const unusable = (message: string, cause?: unknown) =>
+    new TapeflowFailure('PageFileUnusable', message, {
+      advice: english`Delete it, and the page gets another token when it is served next.`,
       cause,
     });
   let found: SecretFile | undefined;
   try {
     found = readSecretFile(file);
   } catch (error) {
-    throw unusable(`cannot be read: ${describeError(error)}`, error);
+    throw unusable(
+      english`The token of the page cannot be used: ${file} cannot be read: ${describeError(error)}.`,
+      error,
+    );
   }
   if (found === undefined) return undefined;
-  if (found.exposed !== undefined) throw unusable(`may be read by others (mode ${found.exposed})`);
+  if (found.exposed !== undefined)
+    throw unusable(
+      english`The token of the page cannot be used: ${file} may be read by others (mode ${found.exposed}).`,
+    );
   try {
     return schema.parse(JSON.parse(found.text));
   } catch (error) {
-    throw unusable('is damaged', error);
+    throw unusable(english`The token of the page cannot be used: ${file} is damaged.`, error);
   }
 }
 

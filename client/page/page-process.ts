@@ -1,5 +1,7 @@
 import { fstatSync } from 'node:fs';
 import path from 'node:path';
+import { english } from '../../messages/sentence.js';
+import { t } from '../../messages/shown.js';
 import type { Logger } from '../../config/logger.js';
 import { projectDir } from '../../config/project-dir.js';
 import type { Settings } from '../../config/settings/settings.js';
@@ -31,7 +33,7 @@ export function startPage(settings: Settings, logger: Logger, say: (sentence: st
     ...{ script: path.join(projectDir, 'bin', 'tapeflow.cjs'), logger, address: () => '', say },
     changed() {
       const { trouble } = web.report;
-      if (trouble !== undefined && trouble !== said) say(`The page is not served now: ${trouble}`);
+      if (trouble !== undefined && trouble !== said) say(english`The page is not served now: ${trouble}`);
       said = trouble ?? said;
       told();
     },
@@ -52,7 +54,7 @@ export function startPage(settings: Settings, logger: Logger, say: (sentence: st
 /** The address as `up` prints it: into the journal of a service, which others may read too, without the token. */
 export function shownPageUrl(url: string): string {
   if (!isJournal()) return url;
-  return `${url.replace(/\?.*$/, '')} (\`tapeflow web\` prints it with its token)`;
+  return url.replace(/\?.*$/, '') + t` (\`tapeflow web\` prints it with its token)`;
 }
 
 /** True when what is printed goes to systemd's journal, as systemd.exec(5) says how to tell. */

@@ -1,11 +1,11 @@
+import { shown, shownLanguage, t } from '../../messages/shown.js';
 import { formatBytes } from '../../config/sizes.js';
 import { formatCount } from '../../config/counts.js';
 import { formatTime } from '../../config/local-time.js';
-import { shownLanguage } from '../../messages/shown.js';
 import type { Report } from '../../operations/report/report.js';
 import { type Html, html, Html as Raw } from './html.js';
 import { plot } from './plot.js';
-import { periodText, summaryFigures } from './report-summary.js';
+import { periodOf, summaryFigures } from './report-summary.js';
 import { reportTables, speedText, type ReportTable } from './report-tables.js';
 import { style } from './style.js';
 import { reportHead } from './write-report.js';
@@ -16,6 +16,7 @@ import { reportHead } from './write-report.js';
  * @param of the installation and host that it is of.
  */
 export function reportPage(report: Report, of: { installation: string; host: string }): string {
+  const { from, to } = periodOf(report);
   const page = html`${new Raw(reportHead)}
     <html lang="${shownLanguage()}">
       <head>
@@ -23,15 +24,15 @@ export function reportPage(report: Report, of: { installation: string; host: str
         <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
-        <title>tapeflow: ${periodText(report)}</title>
+        <title>${t`tapeflow: ${from} to ${to}`}</title>
         <style>
           ${new Raw(style)}
         </style>
       </head>
       <body>
         <header>
-          <h1>Backups to tape</h1>
-          <p class="soft">${periodText(report)} · installation ${of.installation}, host ${of.host}</p>
+          <h1>${t`Backups to tape`}</h1>
+          <p class="soft">${t`${from} to ${to} · installation ${of.installation}, host ${of.host}`}</p>
         </header>
         <main>
           <dl>
@@ -48,8 +49,8 @@ export function reportPage(report: Report, of: { installation: string; host: str
         </main>
         <footer>
           <p class="soft">
-            Written ${formatTime(report.to)} by tapeflow. docs/operations.md, “Reports”, says how each figure
-            is made.
+            ${t`Written ${formatTime(report.to)} by tapeflow. docs/operations.md, “Reports”, says how each figure
+            is made.`}
           </p>
         </footer>
       </body>
@@ -59,18 +60,25 @@ export function reportPage(report: Report, of: { installation: string; host: str
 
 function needsPerson({ facts }: Report): Html {
   if (facts.length === 0)
-    return html`<h2>What needs a person</h2>
-      <p>Nothing does.</p>`;
-  return html`<h2 class="bad">What needs a person</h2>
+    return html`<h2>${t`What needs a person`}</h2>
+      <p>${t`Nothing does.`}</p>`;
+  return html`<h2 class="bad">${t`What needs a person`}</h2>
     <ul>
       ${facts.map(
         ({ what, todo, command }) =>
-          html`<li>${what}<br /><span class="soft">${todo}</span> <code>${command}</code></li>`,
+          html`<li>${shown(what)}<br /><span class="soft">${shown(todo)}</span> <code>${command}</code></li>`,
       )}
     </ul>`;
 }
 
-const per: Record<number, string> = { 1: 'day', 7: 'week', 28: 'four weeks' };
+function cameIn(days: number): string {
+  const each: Record<number, string> = {
+    1: t`What came to tape for each day`,
+    7: t`What came to tape for each week`,
+    28: t`What came to tape for each four weeks`,
+  };
+  return each[days] ?? t`What came to tape for each ${days} days`;
+}
 
 function growthPlots({ growth, to }: Report): Html {
   const { steps, days } = growth;
@@ -78,12 +86,12 @@ function growthPlots({ growth, to }: Report): Html {
   if (first === undefined || growth.before.bytes + growth.added.bytes === 0) return html``;
   const axis = { from: first.at, to, format: formatBytes };
   const day = (at: number) => formatTime(at).slice(0, 10);
-  const label = `What came to tape for each ${per[days] ?? `${days} days`}`;
+  const label = cameIn(days);
   const came = plot({
     ...{ ...axis, kind: 'bars', label },
     points: steps.map(({ at, bytes, archives }) => ({
       ...{ at, value: bytes },
-      title: `${day(at)}: ${formatBytes(bytes)} in ${formatCount(archives, 'archive')}`,
+      title: `${day(at)}${t`: `}${formatBytes(bytes)}${t` in ${formatCount(archives, 'archive')}`}`,
     })),
   });
   // What is there at the end of a step, from what was there before the first.
@@ -91,11 +99,11 @@ function growthPlots({ growth, to }: Report): Html {
     { at: first.at, value: growth.before.bytes, title: day(first.at) },
     ...steps.map(({ total }, index) => {
       const at = steps[index + 1]?.at ?? to;
-      return { at, value: total, title: `${day(at)}: ${formatBytes(total)}` };
+      return { at, value: total, title: `${day(at)}${t`: `}${formatBytes(total)}` };
     }),
   ];
-  const there = 'What is on tape now, by when it came; each copy counts';
-  return html`<h2>Growth</h2>
+  const there = t`What is on tape now, by when it came; each copy counts`;
+  return html`<h2>${t`Growth`}</h2>
     <figure>
       ${came}
       <figcaption class="soft">${label}</figcaption>
@@ -110,13 +118,13 @@ function speedPlot({ sets, growth, from, to }: Report): Html {
   const measured = sets.filter(({ written, writeSeconds }) => written > 0 && writeSeconds > 0);
   if (measured.length === 0) return html``;
   const start = Math.min(growth.steps[0]?.at ?? from, measured[0]?.startedAt ?? from);
-  const label = 'Bytes written to tape by the seconds of writing, for each set';
+  const label = t`Bytes written to tape by the seconds of writing, for each set`;
   const points = measured.map(({ setId, startedAt, written, writeSeconds }) => ({
     ...{ at: Math.max(start, startedAt), value: written / writeSeconds },
-    title: `${setId}: ${speedText(written, writeSeconds)}`,
+    title: `${setId}${t`: `}${speedText(written, writeSeconds)}`,
   }));
   const format = (value: number) => `${formatBytes(value)}/s`;
-  return html`<h2>Speed</h2>
+  return html`<h2>${t`Speed`}</h2>
     <figure>
       ${plot({ kind: 'dots', points, from: start, to, label, format })}
       <figcaption class="soft">${label}</figcaption>
@@ -134,7 +142,7 @@ function tableOf({ title, note, head, rows, empty }: ReportTable): Html {
       <table>
         <thead>
           <tr>
-            ${head.map((word, column) => html`<th scope="col" class="${kinds[column] ?? ''}">${word}</th>`)}
+            ${head.map((word, column) => html`<th scope="col" class="${kinds[column] ?? ''}">${shown(word)}</th>`)}
           </tr>
         </thead>
         <tbody>
@@ -150,8 +158,8 @@ function tableOf({ title, note, head, rows, empty }: ReportTable): Html {
 }
 
 function cellOf(cell: string | number, kind: string): Html {
-  const shown = typeof cell === 'number' ? cell.toLocaleString('en') : cell;
-  return html`<td class="${typeof cell === 'number' ? 'number' : kind}">${shown}</td>`;
+  const text = typeof cell === 'number' ? cell.toLocaleString('en') : cell;
+  return html`<td class="${typeof cell === 'number' ? 'number' : kind}">${text}</td>`;
 }
 
 /** How the columns are set. */

@@ -1,3 +1,4 @@
+import { shown, t } from '../../messages/shown.js';
 import { stateWord } from '../../catalog/schema/state-words.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
 import { formatTime } from '../../config/local-time.js';
@@ -12,9 +13,9 @@ export interface SummaryFigure {
   more: string;
 }
 
-/** The period in words. */
-export function periodText({ from, to }: Report): string {
-  return `${formatTime(from).slice(0, 16)} to ${formatTime(to).slice(0, 16)}`;
+/** The minutes in which the period begins and ends. */
+export function periodOf({ from, to }: Report): { from: string; to: string } {
+  return { from: formatTime(from).slice(0, 16), to: formatTime(to).slice(0, 16) };
 }
 
 /** The figures that stand at the head of a report. */
@@ -24,33 +25,34 @@ export function summaryFigures(report: Report): SummaryFigure[] {
   const written = sum(sets.map((set) => set.written));
   const seconds = sum(sets.map((set) => set.writeSeconds));
   const archives = sum(trees.map((tree) => tree.archives));
+  const ofAll = archives === 1 ? t`of 1 archive` : t`of ${formatNumber(archives)} archives`;
   const single = sum(trees.map((tree) => tree.single));
   const unverified = sum(trees.map((tree) => tree.unverified));
   return [
-    { name: 'Sets', value: formatNumber(sets.length), more: countStates(sets.map(({ state }) => state)) },
+    { name: t`Sets`, value: formatNumber(sets.length), more: countStates(sets.map(({ state }) => state)) },
     {
-      ...{ name: 'Came to tape', value: formatBytes(growth.added.bytes) },
-      more: `in ${formatCount(growth.added.archives, 'archive')}; each copy counts`,
+      ...{ name: t`Came to tape`, value: formatBytes(growth.added.bytes) },
+      more: t`in ${formatCount(growth.added.archives, 'archive')}; each copy counts`,
     },
     {
-      ...{ name: 'On tape now', value: formatBytes(growth.before.bytes + growth.added.bytes) },
-      more: `${formatCount(growth.before.archives + growth.added.archives, 'archive')}; each copy counts`,
+      ...{ name: t`On tape now`, value: formatBytes(growth.before.bytes + growth.added.bytes) },
+      more: t`${formatCount(growth.before.archives + growth.added.archives, 'archive')}; each copy counts`,
     },
     {
-      ...{ name: 'Speed', value: speedText(written, seconds) || 'not known' },
-      more: 'while tapes were written',
+      ...{ name: t`Speed`, value: speedText(written, seconds) || t`not known` },
+      more: t`while tapes were written`,
     },
     {
-      ...{ name: 'One copy only', value: formatNumber(single) },
-      more: `of ${formatCount(archives, 'archive')}`,
+      ...{ name: t`One copy only`, value: formatNumber(single) },
+      more: ofAll,
     },
     {
-      ...{ name: 'Never verified', value: formatNumber(unverified) },
-      more: `of ${formatCount(archives, 'archive')}`,
+      ...{ name: t`Never verified`, value: formatNumber(unverified) },
+      more: ofAll,
     },
     {
-      ...{ name: 'Needs a person', value: formatNumber(facts.length) },
-      more: facts.length === 0 ? 'nothing does' : 'see below',
+      ...{ name: t`Needs a person`, value: formatNumber(facts.length) },
+      more: facts.length === 0 ? t`nothing does` : t`see below`,
     },
   ];
 }
@@ -58,5 +60,5 @@ export function summaryFigures(report: Report): SummaryFigure[] {
 function countStates(states: readonly string[]): string {
   const counts = new Map<string, number>();
   for (const state of states) counts.set(state, (counts.get(state) ?? 0) + 1);
-  return [...counts].map(([state, count]) => `${formatNumber(count)} ${stateWord(state)}`).join(', ');
+  return [...counts].map(([state, count]) => `${formatNumber(count)} ${shown(stateWord(state))}`).join(t`, `);
 }

@@ -1,3 +1,5 @@
+import { english } from '../../messages/sentence.js';
+import { shown, t } from '../../messages/shown.js';
 import { stateWord } from '../../catalog/schema/state-words.js';
 import { formatTime } from '../../config/local-time.js';
 import { formatBytes } from '../../config/sizes.js';
@@ -15,6 +17,7 @@ export interface ReportTable {
   note: string;
   /** True for one that has figures of its own, and so is shown on a terminal too. */
   isNoteShown?: true;
+  /** The columns by their English heads, which are shown in the reader's language. */
   head: readonly string[];
   rows: readonly (readonly (string | number)[])[];
   /** What is said where there are no rows. */
@@ -41,22 +44,29 @@ const name = ({ host, sources }: Pick<ReportedTree, 'host' | 'sources'>) =>
 
 function treeTable({ trees }: Report): ReportTable {
   return {
-    title: 'What is backed up',
-    note:
-      'SIZE: what the newest complete set found there. ' +
-      'GROWTH: against the newest one before the period, or the first in it.',
-    head: ['SETS', 'COMPLETE', 'LAST SUCCESS', 'FILES', 'SIZE', 'GROWTH', 'SOURCES'],
+    title: t`What is backed up`,
+    note: t`SIZE: what the newest complete set found there.
+        GROWTH: against the newest one before the period, or the first in it.`,
+    head: [
+      english`SETS`,
+      english`COMPLETE`,
+      english`LAST SUCCESS`,
+      english`FILES`,
+      english`SIZE`,
+      english`GROWTH`,
+      english`SOURCES`,
+    ],
     rows: trees.map((tree) => [
       tree.sets,
       tree.succeeded,
-      tree.lastSuccess === null ? 'none' : formatTime(tree.lastSuccess),
+      tree.lastSuccess === null ? t`none` : formatTime(tree.lastSuccess),
       tree.size === null ? '' : formatNumber(tree.size.files),
       tree.size === null ? '' : formatBytes(tree.size.bytes),
       growthText(tree),
       name(tree),
     ]),
-    empty: 'There are no sets yet: `tapeflow backup PATH…` makes the first.',
-    leaveOut: ['FILES', 'COMPLETE', 'SIZE'],
+    empty: t`There are no sets yet: \`tapeflow backup PATH…\` makes the first.`,
+    leaveOut: [english`FILES`, english`COMPLETE`, english`SIZE`],
   };
 }
 
@@ -67,20 +77,37 @@ function growthText({ size, formerSize }: ReportedTree): string {
 }
 
 function setTable({ sets }: Report, all: boolean): ReportTable {
-  const shown = all ? sets : sets.filter(({ state }) => state !== 'completed' && state !== 'expired');
+  const listed = all ? sets : sets.filter(({ state }) => state !== 'completed' && state !== 'expired');
   return {
-    title: all ? 'Sets' : 'Sets that are not simply complete',
+    title: all ? t`Sets` : t`Sets that are not simply complete`,
     note: all
-      ? 'ON TAPE: bytes of archives, each once. SPEED: bytes written to tape by the seconds of writing.'
+      ? t`ON TAPE: bytes of archives, each once. SPEED: bytes written to tape by the seconds of writing.`
       : '',
-    head: ['SET', 'STATE', 'STARTED', 'TIME', 'ENTRIES', 'ON TAPE', 'SPEED', 'SOURCES', 'WHY'],
-    rows: shown.map((set) => [
-      ...[set.setId, stateWord(set.state), formatTime(set.startedAt), timeText(set)],
+    head: [
+      english`SET`,
+      english`STATE`,
+      english`STARTED`,
+      english`TIME`,
+      english`ENTRIES`,
+      english`ON TAPE`,
+      english`SPEED`,
+      english`SOURCES`,
+      english`WHY`,
+    ],
+    rows: listed.map((set) => [
+      ...[set.setId, shown(stateWord(set.state)), formatTime(set.startedAt), timeText(set)],
       ...[set.files, formatBytes(set.bytesOut), speedText(set.written, set.writeSeconds)],
-      ...[name(set), set.reason ?? ''],
+      ...[name(set), shown(set.reason ?? '')],
     ]),
-    empty: all ? 'No set was at work in the period.' : 'All sets of the period are complete.',
-    leaveOut: ['ENTRIES', 'TIME', 'SPEED', 'ON TAPE', 'STARTED', 'WHY'],
+    empty: all ? t`No set was at work in the period.` : t`All sets of the period are complete.`,
+    leaveOut: [
+      english`ENTRIES`,
+      english`TIME`,
+      english`SPEED`,
+      english`ON TAPE`,
+      english`STARTED`,
+      english`WHY`,
+    ],
   };
 }
 
@@ -96,57 +123,87 @@ export function speedText(bytes: number, seconds: number): string {
 function usedTapes({ tapes, to }: Report): ReportTable {
   const used = tapes.filter(({ archives }) => archives > 0);
   return {
-    title: 'Tapes that were written to',
-    note: 'WRITTEN: what came in the period and is there now. FREE: when the tape was last seen.',
-    head: ['TAPE', 'POOL', 'STATE', 'WRITTEN', 'ARCHIVES', 'FREE', 'KEPT'],
+    title: t`Tapes that were written to`,
+    note: t`WRITTEN: what came in the period and is there now. FREE: when the tape was last seen.`,
+    head: [
+      english`TAPE`,
+      english`POOL`,
+      english`STATE`,
+      english`WRITTEN`,
+      english`ARCHIVES`,
+      english`FREE`,
+      english`KEPT`,
+    ],
     rows: used.map((tape) => [
-      ...[tape.name, tape.pool, tape.state, formatBytes(tape.bytes), tape.archives, formatBytes(tape.free)],
-      tape.isRecyclable ? 'recyclable' : keptText(tape, to),
+      ...[
+        tape.name,
+        tape.pool,
+        shown(tape.state),
+        formatBytes(tape.bytes),
+        tape.archives,
+        formatBytes(tape.free),
+      ],
+      tape.isRecyclable ? t`recyclable` : keptText(tape, to),
     ]),
-    empty: 'Nothing came to a tape in the period.',
-    leaveOut: ['ARCHIVES', 'KEPT'],
+    empty: t`Nothing came to a tape in the period.`,
+    leaveOut: [english`ARCHIVES`, english`KEPT`],
   };
 }
 
 function keptText({ until, isKeptByCount }: ReportedTape, now: number): string {
-  if (isKeptByCount) return 'by count';
-  if (until === Infinity) return 'for ever';
-  return until <= now ? '' : `until ${formatTime(until)}`;
+  if (isKeptByCount) return t`by count`;
+  if (until === Infinity) return t`for ever`;
+  return until <= now ? '' : t`until ${formatTime(until)}`;
 }
 
 function poolTable({ pools }: Report): ReportTable {
   return {
-    title: 'Pools',
-    note:
-      'NEVER VERIFIED: archives that were never read back. OLDEST PROOF: when the archive was last ' +
-      'read back, or else written, of which that was longest ago.',
-    head: ['POOL', 'TAPES', 'CAPACITY', 'FREE', 'ARCHIVES', 'NEVER VERIFIED', 'DAMAGED', 'OLDEST PROOF'],
+    title: t`Pools`,
+    note: t`NEVER VERIFIED: archives that were never read back. OLDEST PROOF: when the archive was last
+      read back, or else written, of which that was longest ago.`,
+    head: [
+      english`POOL`,
+      english`TAPES`,
+      english`CAPACITY`,
+      english`FREE`,
+      english`ARCHIVES`,
+      english`NEVER VERIFIED`,
+      english`DAMAGED`,
+      english`OLDEST PROOF`,
+    ],
     rows: pools.map((pool) => [
       ...[pool.pool, pool.tapes, formatBytes(pool.capacity), formatBytes(pool.free), pool.committed],
       ...[pool.neverVerified, pool.damaged],
       pool.oldestProof === null ? '' : formatTime(pool.oldestProof),
     ]),
-    empty: 'There are no tapes yet: `tapeflow tape label NAME --pool POOL` labels the one in the drive.',
-    leaveOut: ['OLDEST PROOF', 'CAPACITY'],
+    empty: t`There are no tapes yet: \`tapeflow tape label NAME --pool POOL\` labels the one in the drive.`,
+    leaveOut: [english`OLDEST PROOF`, english`CAPACITY`],
   };
 }
 
 function copyTable({ trees }: Report): ReportTable {
   const stored = trees.filter(({ archives, none }) => archives + none > 0);
   const part = (archives: number, bytes: number) =>
-    archives === 0 ? 'none' : `${formatNumber(archives)}, ${formatBytes(bytes)}`;
+    archives === 0 ? t`none` : `${formatNumber(archives)}, ${formatBytes(bytes)}`;
   return {
-    title: 'What has one copy only, and what was never verified',
-    note: 'Archives and their bytes. ONE COPY: one good copy exists. NO GOOD COPY: all are damaged, or on lost tapes.',
-    head: ['ARCHIVES', 'ONE COPY', 'NEVER VERIFIED', 'NO GOOD COPY', 'SOURCES'],
+    title: t`What has one copy only, and what was never verified`,
+    note: t`Archives and their bytes. ONE COPY: one good copy exists.
+      NO GOOD COPY: all are damaged, or on lost tapes.`,
+    head: [
+      english`ARCHIVES`,
+      english`ONE COPY`,
+      english`NEVER VERIFIED`,
+      english`NO GOOD COPY`,
+      english`SOURCES`,
+    ],
     rows: stored.map((tree) => [
       part(tree.archives, tree.bytesOut),
       part(tree.single, tree.singleBytes),
       part(tree.unverified, tree.unverifiedBytes),
-      tree.none === 0 ? 'none' : formatNumber(tree.none),
+      tree.none === 0 ? t`none` : formatNumber(tree.none),
       name(tree),
     ]),
-    empty: 'Nothing is on tape.',
+    empty: t`Nothing is on tape.`,
     leaveOut: [],
   };
 }
@@ -155,32 +212,32 @@ function expiryTable(report: Report): ReportTable {
   const { expiring, expired, keptForEver, from, to } = report;
   const recyclable = report.tapes.filter(({ isRecyclable }) => isRecyclable).map((tape) => tape.name);
   const tapes =
-    recyclable.length === 0 ? 'No tape is recyclable.' : `Recyclable tapes: ${recyclable.join(', ')}.`;
-  const kept = `${formatCount(keptForEver, 'set is', 'sets are')} kept for ever. ${tapes}`;
-  const within = `within ${formatSeconds(Math.round((to - from) / 1000))}`;
+    recyclable.length === 0 ? t` No tape is recyclable.` : t` Recyclable tapes: ${recyclable.join(', ')}.`;
+  const kept = t`${formatCount(keptForEver, 'set is', 'sets are')} kept for ever.` + tapes;
+  const time = formatSeconds(Math.round((to - from) / 1000));
   return {
-    title: 'What expires',
-    note: `${kept} What has expired, and what will ${within}:`,
+    title: t`What expires`,
+    note: kept + t` What has expired, and what will within ${time}:`,
     isNoteShown: true,
-    head: ['SET', 'EXPIRES', ''],
+    head: [english`SET`, english`EXPIRES`, ''],
     rows: [
-      ...expired.map(({ setId, at }) => [setId, formatTime(at), 'is over; its tapes have it still']),
+      ...expired.map(({ setId, at }) => [setId, formatTime(at), t`is over; its tapes have it still`]),
       ...expiring.map(({ setId, at }) => [setId, formatTime(at), '']),
     ],
-    empty: `${kept} No set has expired, or will ${within}.`,
+    empty: kept + t` No set has expired, or will within ${time}.`,
     leaveOut: [],
   };
 }
 
 function readingTable({ readings }: Report): ReportTable {
   return {
-    title: 'Restores, verifies and copies',
+    title: t`Restores, verifies and copies`,
     note: '',
-    head: ['ID', 'OF', 'STATE', 'STARTED'],
+    head: [english`ID`, english`OF`, english`STATE`, english`STARTED`],
     rows: readings.map(({ id, subject, state, startedAt }) => [
-      ...[id, subject, stateWord(state), formatTime(startedAt)],
+      ...[id, subject, shown(stateWord(state)), formatTime(startedAt)],
     ]),
-    empty: 'None began in the period.',
-    leaveOut: ['STARTED'],
+    empty: t`None began in the period.`,
+    leaveOut: [english`STARTED`],
   };
 }

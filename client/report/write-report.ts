@@ -9,6 +9,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { english } from '../../messages/sentence.js';
 import { describeError, TapeflowFailure, usageFailure } from '../../config/failures.js';
 
 /** How each of our reports begins; a file that begins otherwise is not replaced by one. */
@@ -25,9 +26,9 @@ export function writeReport(file: string, text: string): void {
     if (error instanceof TapeflowFailure) throw error;
     throw new TapeflowFailure(
       'ReportNotWritten',
-      `The report cannot be written to ${file}: ${describeError(error)}`,
+      english`The report cannot be written to ${file}: ${describeError(error)}`,
       {
-        advice: '`--html FILE` names a file in a folder that exists and that you may write to.',
+        advice: english`\`--html FILE\` names a file in a folder that exists and that you may write to.`,
         cause: error,
       },
     );
@@ -55,8 +56,8 @@ function requireReport(file: string): void {
     return;
   throw usageFailure(
     'WrongFile',
-    `${file} already exists, and is not a report of tapeflow.`,
-    'Nothing was changed. Name another file.',
+    english`${file} already exists, and is not a report of tapeflow.`,
+    english`Nothing was changed. Name another file.`,
   );
 }
 

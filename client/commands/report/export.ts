@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import type { Command } from 'commander';
+import { english } from '../../../messages/sentence.js';
+import { t } from '../../../messages/shown.js';
 import { fromBytes } from '../../../entry/byte-string.js';
 import { fileRows } from '../../../catalog/files/files.js';
 import { filesBelow } from '../../../catalog/files/search.js';
@@ -37,9 +39,9 @@ async function exportHashes(session: Session, setId: string): Promise<void> {
   if (!finalSetStates.includes(state))
     throw new TapeflowFailure(
       'SetUnfinished',
-      `The set ${setId} is unfinished: its list would not be whole.`,
+      english`The set ${setId} is unfinished: its list would not be whole.`,
       {
-        advice: `\`tapeflow watch ${setId}\` follows it to its end.`,
+        advice: english`\`tapeflow watch ${setId}\` follows it to its end.`,
       },
     );
   let listed = 0;
@@ -63,19 +65,19 @@ async function exportHashes(session: Session, setId: string): Promise<void> {
   const leftOut = [...left.values()].reduce((sum, { files }) => sum + files, 0);
   if (session.json) session.emit({ setId, files: listed, leftOut });
   for (const [why, { files, first }] of left) {
-    session.say(`${formatCount(files, 'file is', 'files are')} not in the list, since ${why}:`);
+    session.say(t`${formatCount(files, 'file is', 'files are')} not in the list, since ${why}:`);
     for (const name of first) session.say(`  ${name}`);
-    if (files > first.length) session.say(`  and ${formatNumber(files - first.length)} more`);
+    if (files > first.length) session.say(t`  and ${formatNumber(files - first.length)} more`);
   }
   if (leftOut > 0) process.exitCode = exitCodes.skipped;
 }
 
 /** The hash of a file's content, or why the catalog knows none. */
 async function hashOf(catalog: Catalog, row: FileRow): Promise<{ sha256: string } | { why: string }> {
-  if (row.state === 'skipped') return { why: 'the backup does not have it whole (`ls --skipped`)' };
+  if (row.state === 'skipped') return { why: english`the backup does not have it whole (\`ls --skipped\`)` };
   if (row.stored_size !== null)
     return {
-      why: 'it has holes, and its hash is that of what is stored (`restore` and `verify` compare that)',
+      why: english`it has holes, and its hash is that of what is stored (\`restore\` and \`verify\` compare that)`,
     };
   if (row.sha256 !== null) return { sha256: row.sha256 };
   // A further name of a file has no hash of its own.
@@ -83,5 +85,5 @@ async function hashOf(catalog: Catalog, row: FileRow): Promise<{ sha256: string 
   const [first] = target === null ? [] : await fileRows(catalog, row.set_id, fromBytes(target));
   if (first?.stored_size === null && first.sha256 !== null && first.state !== 'skipped')
     return { sha256: first.sha256 };
-  return { why: 'its hash is not known' };
+  return { why: english`its hash is not known` };
 }

@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { english } from '../../../messages/sentence.js';
+import { t } from '../../../messages/shown.js';
 import { knownInstallation } from '../../../catalog/installation.js';
 import { usageFailure } from '../../../config/failures.js';
 import { readReport } from '../../../operations/report/report.js';
@@ -31,8 +33,8 @@ async function report(session: Session, { since, html }: ReportFlags): Promise<v
   if (from >= to)
     throw usageFailure(
       'WrongTime',
-      `--since ${since} is not in the past.`,
-      'The report is of what was done since then.',
+      english`--since ${since} is not in the past.`,
+      english`The report is of what was done since then.`,
     );
   const { settings } = session;
   const catalog = await session.catalog();
@@ -43,7 +45,7 @@ async function report(session: Session, { since, html }: ReportFlags): Promise<v
     const installation =
       settings.TAPEFLOW_INSTALLATION ?? (await knownInstallation(catalog))?.slice(0, 8) ?? '';
     writeReport(file, reportPage(read, { installation, host: settings.TAPEFLOW_HOST }));
-    session.say(`The report is in ${file}.`);
+    session.say(t`The report is in ${file}.`);
   }
   if (session.json) session.emit(reportObject(read));
   else if (html === undefined) await printReport(session, read);

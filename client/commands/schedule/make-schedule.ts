@@ -1,3 +1,5 @@
+import { english } from '../../../messages/sentence.js';
+import { t } from '../../../messages/shown.js';
 import type { Catalog } from '../../../catalog/open-catalog.js';
 import {
   insertSchedule,
@@ -28,7 +30,7 @@ export interface AddFlags {
 
 /** Makes a schedule: stores it, and tells a server, which is started if none runs. */
 export async function add(session: Session, name: string, words: string[], flags: AddFlags): Promise<void> {
-  requireName(name, 'valid name for a schedule');
+  requireName(name, english`valid name for a schedule`);
   const cron = requireCron(flags.cron);
   const zone = requireTimeZone(flags.timeZone);
   const work = await parseScheduled(session, words);
@@ -42,15 +44,22 @@ export async function add(session: Session, name: string, words: string[], flags
     if (session.json)
       session.emit({ name, cron, zone, next: next === undefined ? null : new Date(next).toISOString() });
     else {
-      const at = next === undefined ? 'never' : `at ${formatTimeIn(zone, next)}`;
-      const whose = flags.timeZone === undefined ? ', that of this machine' : '';
-      session.print(`Schedule ${row.name} is made; its next run is ${at}. Its time zone is ${zone}${whose}.`);
+      const made =
+        next === undefined
+          ? t`Schedule ${row.name} is made; its next run is never.`
+          : t`Schedule ${row.name} is made; its next run is at ${formatTimeIn(zone, next)}.`;
+      session.print(
+        made +
+          (flags.timeZone === undefined
+            ? t` Its time zone is ${zone}, that of this machine.`
+            : t` Its time zone is ${zone}.`),
+      );
       if (flags.timeZone === undefined && isContainerUtc(process.env, zone))
         session.say(
-          `${zone} is what a container has where TZ is not set: give --time-zone if you mean another.`,
+          t`${zone} is what a container has where TZ is not set: give --time-zone if you mean another.`,
         );
       if (server.lease !== undefined)
-        session.print('Server and workers go on running; after a reboot `tapeflow up` starts them again.');
+        session.print(t`Server and workers go on running; after a reboot \`tapeflow up\` starts them again.`);
     }
   });
 }
@@ -82,8 +91,8 @@ function requireTimeZone(given: string | undefined): string {
   } catch {
     throw usageFailure(
       'WrongTimeZone',
-      `There is no time zone ${JSON.stringify(given)}.`,
-      'Give one such as Europe/Berlin.',
+      english`There is no time zone ${JSON.stringify(given)}.`,
+      english`Give one such as Europe/Berlin.`,
     );
   }
 }

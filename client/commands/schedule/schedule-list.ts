@@ -1,3 +1,4 @@
+import { shown, t } from '../../../messages/shown.js';
 import { stateWord } from '../../../catalog/schema/state-words.js';
 import type { Command } from 'commander';
 import { scheduledWork } from '../../../operations/sets/scheduled-work.js';
@@ -28,7 +29,7 @@ async function list(session: Session): Promise<void> {
     if (server !== undefined && mayWrite(session.settings.CATALOG_URL))
       await atServer(server, () => registerSchedules(server, catalog));
     const rows: string[][] = [
-      ['SCHEDULE', 'CRON', 'STATE', 'TIME ZONE', 'NEXT RUN', 'LAST RUN', 'ENDED', 'COMMAND'],
+      [t`SCHEDULE`, t`CRON`, t`STATE`, t`TIME ZONE`, t`NEXT RUN`, t`LAST RUN`, t`ENDED`, t`COMMAND`],
     ];
     const nights: string[] = [];
     const troubles: string[] = [];
@@ -39,7 +40,7 @@ async function list(session: Session): Promise<void> {
       const next = row.paused === 1 || known === undefined ? [] : nextTimes(known);
       const last = await lastRunOf(catalog, row);
       const trouble = runTrouble(last);
-      if (trouble !== undefined) troubles.push(`Schedule ${name} has no success: ${trouble}`);
+      if (trouble !== undefined) troubles.push(t`Schedule ${name} has no success: ${trouble}`);
       if (session.json)
         session.emit({
           ...{ name, cron, zone, command, paused: row.paused === 1 },
@@ -50,20 +51,20 @@ async function list(session: Session): Promise<void> {
         });
       const time = (ms: number | undefined) => (ms === undefined ? '–' : formatTime(ms));
       const times = next.map((ms) => formatTimeIn(zone, ms));
-      if (times.length > 0) nights.push(`Schedule ${name} runs next at ${listText(times)} (${zone}).`);
+      if (times.length > 0) nights.push(t`Schedule ${name} runs next at ${listText(times)} (${zone}).`);
       rows.push([
-        ...[name, cron, row.paused === 1 ? 'paused' : 'on', zone, times[0] ?? '–'],
+        ...[name, cron, row.paused === 1 ? t`paused` : t`on`, zone, times[0] ?? '–'],
         ...[time(last?.startedAt), last === undefined ? '–' : endOf(last)],
         command.length > commandShown ? `${command.slice(0, commandShown)}…` : command,
       ]);
     }
     if (session.json) return;
-    if (rows.length === 1) session.print('There are no schedules.');
-    else await printTable(session, rows, ['TIME ZONE', 'CRON', 'LAST RUN', 'STATE']);
+    if (rows.length === 1) session.print(t`There are no schedules.`);
+    else await printTable(session, rows, [t`TIME ZONE`, t`CRON`, t`LAST RUN`, t`STATE`]);
     for (const night of nights) session.print(night);
     for (const trouble of troubles) session.print(trouble);
     if (rows.length > 1 && server === undefined)
-      session.print('No server runs, so nothing runs automatically until `tapeflow up`.');
+      session.print(t`No server runs, so nothing runs automatically until \`tapeflow up\`.`);
   } finally {
     await server?.close();
   }
@@ -71,14 +72,16 @@ async function list(session: Session): Promise<void> {
 
 /** `a, b and c` */
 function listText(words: readonly string[]): string {
-  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1) ?? ''}`;
+  return words.length < 2
+    ? words.join('')
+    : `${words.slice(0, -1).join(', ')}${t` and `}${words.at(-1) ?? ''}`;
 }
 
 const isoTimes = (times: readonly number[]) => times.map((ms) => new Date(ms).toISOString());
 
 /** How a run ended, in a few words. */
 function endOf({ state, id }: LastRun): string {
-  return `${stateWord(state)}${id === null ? '' : ` (${id})`}`;
+  return `${shown(stateWord(state))}${id === null ? '' : ` (${id})`}`;
 }
 
 function lastRunJson(run: LastRun) {

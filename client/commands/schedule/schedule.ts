@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { t } from '../../../messages/shown.js';
 import {
   requestRun,
   pauseSchedule,
@@ -45,13 +46,13 @@ async function pause(session: Session, row: ScheduleRow): Promise<void> {
   const catalog = await session.catalog();
   await pauseSchedule(catalog, row.name, true);
   await tellWhereOneRuns(session, (server) => registerSchedule(server, catalog, { ...row, paused: 1 }));
-  tell(session, row.name, 'is paused');
+  tell(session, row.name, 'is paused', t`Schedule ${row.name} is paused.`);
 }
 
 async function remove(session: Session, row: ScheduleRow): Promise<void> {
   await removeSchedule(await session.catalog(), row.name);
   await tellWhereOneRuns(session, (server) => deleteScheduleAtServer(server, row.name));
-  tell(session, row.name, 'is removed');
+  tell(session, row.name, 'is removed', t`Schedule ${row.name} is removed.`);
 }
 
 async function resume(session: Session, row: ScheduleRow): Promise<void> {
@@ -61,7 +62,7 @@ async function resume(session: Session, row: ScheduleRow): Promise<void> {
     await registerSchedule(server, catalog, { ...row, paused: 0 });
     await server.lease?.stay();
   });
-  tell(session, row.name, 'runs again');
+  tell(session, row.name, 'runs again', t`Schedule ${row.name} runs again.`);
 }
 
 async function runNow(session: Session, row: ScheduleRow): Promise<void> {
@@ -73,10 +74,10 @@ async function runNow(session: Session, row: ScheduleRow): Promise<void> {
     await server.client.schedule.getHandle(scheduleId(row.name, server.installation)).trigger('SKIP');
     await server.lease?.stay();
   });
-  tell(session, row.name, 'will run now');
+  tell(session, row.name, 'will run now', t`Schedule ${row.name} will run now.`);
 }
 
-function tell(session: Session, name: string, done: string): void {
+function tell(session: Session, name: string, done: string, sentence: string): void {
   if (session.json) session.emit({ name, done });
-  else session.print(`Schedule ${name} ${done}.`);
+  else session.print(sentence);
 }

@@ -1,4 +1,6 @@
 import { Command, CommanderError } from 'commander';
+import { english } from '../../../messages/sentence.js';
+import { t } from '../../../messages/shown.js';
 import {
   scheduledTree,
   type ScheduledBackup,
@@ -43,14 +45,14 @@ export async function parseScheduled(
     if (flags.dryRun === true || flags.filesFrom === '-' || flags.filesFrom0 === '-')
       throw usageFailure(
         'WrongSchedule',
-        'A schedule stores a set each time, and nobody writes to its standard input.',
-        'Leave --dry-run out, and give --files-from a file.',
+        english`A schedule stores a set each time, and nobody writes to its standard input.`,
+        english`Leave --dry-run out, and give --files-from a file.`,
       );
     if (flags.set !== undefined || flags.new === true || flags.detach === true) {
       throw usageFailure(
         'WrongSchedule',
-        'A schedule makes a set of its own each time.',
-        'Leave --set, --new and --detach out.',
+        english`A schedule makes a set of its own each time.`,
+        english`Leave --set, --new and --detach out.`,
       );
     }
     const { paths, elsewhere, request, recipients, ...work } = plannedBackup(settings, given, flags);
@@ -70,11 +72,11 @@ export async function parseScheduled(
     if (flags.repair === true || flags.toDrive !== undefined)
       throw usageFailure(
         'WrongSchedule',
-        'A schedule does not repair: a drive that reads badly makes whole ' +
-          'copies look damaged, and each run would write them again.',
-        'Leave --repair and --to-drive out, or verify in slices (--each-within 1y --repair), which writes little ' +
-          'again: the schedule reports what is damaged, and `tapeflow verify SET --repair` repairs it when you have ' +
-          'checked the drive.',
+        english`A schedule does not repair: a drive that reads badly makes whole copies look damaged,
+          and each run would write them again.`,
+        english`Leave --repair and --to-drive out, or verify in slices (--each-within 1y --repair), which writes
+          little again: the schedule reports what is damaged, and \`tapeflow verify SET --repair\` repairs it when
+          you have checked the drive.`,
       );
     const verify = plannedVerify(settings, flags);
     return {
@@ -92,8 +94,8 @@ export async function parseScheduled(
   }
   throw usageFailure(
     'WrongSchedule',
-    'What a schedule runs begins with `backup`, `verify` or `tape copy`.',
-    'Such as: -- backup /srv',
+    english`What a schedule runs begins with \`backup\`, \`verify\` or \`tape copy\`.`,
+    english`Such as: -- backup /srv`,
   );
 }
 
@@ -114,10 +116,11 @@ function parsed<Given, Flags>(
     if (!(error instanceof CommanderError)) throw error;
     throw usageFailure(
       'WrongSchedule',
-      `The ${name} of the schedule is wrong: ${error.message.replace(/^error: /, '')}.`,
+      english`The ${name} of the schedule is wrong: ${error.message.replace(/^error: /, '')}.`,
     );
   }
-  if (found === undefined) throw usageFailure('WrongSchedule', `The ${name} of the schedule does nothing.`);
+  if (found === undefined)
+    throw usageFailure('WrongSchedule', english`The ${name} of the schedule does nothing.`);
   return found;
 }
 
@@ -134,7 +137,7 @@ async function checkedSubject(
     } catch (error) {
       if (!(error instanceof TapeflowFailure) || error.code !== 'NoSetOfSources') throw error;
       if (!(await isBackedUp(session, wish))) throw error;
-      session.say(`${error.message} Runs fail until there is one.`);
+      session.say(t`${error.message} Runs fail until there is one.`);
     }
     return wish;
   }

@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { english } from '../../../messages/sentence.js';
+import { t } from '../../../messages/shown.js';
 import { formatDuration, parseDuration } from '../../../config/durations.js';
 import { usageFailure } from '../../../config/failures.js';
 import { ownServer, usesOwnServer } from '../../../workers/server/own-server.js';
@@ -27,8 +29,8 @@ async function setUp(session: Session, given: string | undefined): Promise<void>
   if (!usesOwnServer(settings))
     throw usageFailure(
       'NoOwnServer',
-      '`admin setup` prepares a Temporal server of your own, and the settings name none.',
-      'Set TEMPORAL_ADDRESS or TEMPORAL_PROFILE; the embedded server needs no preparation.',
+      english`\`admin setup\` prepares a Temporal server of your own, and the settings name none.`,
+      english`Set TEMPORAL_ADDRESS or TEMPORAL_PROFILE; the embedded server needs no preparation.`,
     );
   const target = ownServer(settings, process.env);
   const connection = await openConnection(target);
@@ -39,17 +41,22 @@ async function setUp(session: Session, given: string | undefined): Promise<void>
       session.emit({ address: target.address, namespace, attributes });
       return;
     }
-    const keeps = `keeps what has ended for ${formatDuration(namespace.retentionSeconds)}`;
+    const { name, retentionSeconds, outcome } = namespace;
+    const time = formatDuration(retentionSeconds);
     session.print(
       {
-        made: `Namespace ${namespace.name}: made; it ${keeps}.`,
-        changed: `Namespace ${namespace.name}: was there; it ${keeps} from now on.`,
-        there: `Namespace ${namespace.name}: was there; it ${keeps}.`,
-      }[namespace.outcome],
+        made: t`Namespace ${name}: made; it keeps what has ended for ${time}.`,
+        changed: t`Namespace ${name}: was there; it keeps what has ended for ${time} from now on.`,
+        there: t`Namespace ${name}: was there; it keeps what has ended for ${time}.`,
+      }[outcome],
     );
     for (const { name, type, outcome } of attributes)
-      session.print(`Search attribute ${name} (${type}): ${outcome === 'added' ? 'added' : 'was there'}.`);
-    session.print(`The Temporal server at ${target.address} is ready.`);
+      session.print(
+        outcome === 'added'
+          ? t`Search attribute ${name} (${type}): added.`
+          : t`Search attribute ${name} (${type}): was there.`,
+      );
+    session.print(t`The Temporal server at ${target.address} is ready.`);
   } finally {
     await connection.close();
   }
@@ -58,5 +65,9 @@ async function setUp(session: Session, given: string | undefined): Promise<void>
 function retentionFrom(text: string): number {
   const seconds = parseDuration(text);
   if (seconds !== undefined && seconds > 0) return seconds;
-  throw usageFailure('WrongRetention', `--retention ${text} is no time.`, 'Write it as 30d or 12w.');
+  throw usageFailure(
+    'WrongRetention',
+    english`--retention ${text} is no time.`,
+    english`Write it as 30d or 12w.`,
+  );
 }

@@ -1,6 +1,8 @@
 import { existsSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
+import { english } from '../../../messages/sentence.js';
+import { t } from '../../../messages/shown.js';
 import { backUpCatalog, type CatalogInfo } from '../../../catalog/backup/back-up-catalog.js';
 import { backUpServer, copyCatalog } from '../../../catalog/backup/copy-catalog.js';
 import { catalogFailure } from '../../../catalog/catalog-failure.js';
@@ -52,18 +54,18 @@ async function copy(session: Session, from: string, to: string): Promise<void> {
   const [source, target] = [catalogAt(from), catalogAt(to)];
   const tables = await copyCatalog(source, target);
   const rows = Object.values(tables).reduce((sum, table) => sum + table.rows, 0);
-  const shown = { from: shownCatalog(source), to: shownCatalog(target) };
+  const places = { from: shownCatalog(source), to: shownCatalog(target) };
   if (session.json) {
-    session.emit({ ...shown, rows, tables });
+    session.emit({ ...places, rows, tables });
     return;
   }
   const sets = formatCount(tables['sets']?.rows ?? 0, 'set');
   session.print(
-    `${shown.to} has all of ${shown.from}: ${sets}, ${formatCount(rows, 'row')} in all, ` +
-      'read again there and the same.',
+    t`${places.to} has all of ${places.from}: ${sets}, ${formatCount(rows, 'row')} in all,
+      read again there and the same.`,
   );
   session.print(
-    'Set CATALOG_URL to it for every worker and command: nothing must use the former one any more.',
+    t`Set CATALOG_URL to it for every worker and command: nothing must use the former one any more.`,
   );
 }
 
@@ -74,7 +76,7 @@ async function backUp(session: Session, to: string): Promise<void> {
     told(session, to, await withNames(to, () => backUpServer(catalog, to)));
     return;
   }
-  if (!existsSync(file)) throw new TapeflowFailure('NoCatalog', `There is no catalog ${file} yet.`);
+  if (!existsSync(file)) throw new TapeflowFailure('NoCatalog', english`There is no catalog ${file} yet.`);
   // Opens and thereby checks it: a copy of a damaged catalog must not replace an earlier copy.
   await session.catalog();
   told(session, to, await withNames(to, () => backUpCatalog(file, to)));
@@ -84,7 +86,7 @@ function told(session: Session, to: string, facts: CatalogInfo): void {
   if (session.json) session.emit({ file: to, ...facts });
   else
     session.print(
-      `The catalog is in ${to}: ${formatCount(facts.sets, 'set')}, ${formatBytes(facts.bytes)}, checked.`,
+      t`The catalog is in ${to}: ${formatCount(facts.sets, 'set')}, ${formatBytes(facts.bytes)}, checked.`,
     );
 }
 
@@ -94,16 +96,16 @@ async function putBack(session: Session, from: string, foreign: boolean): Promis
   if (isPostgres(settings.CATALOG_URL))
     throw usageFailure(
       'InPostgres',
-      'The catalog is in PostgreSQL, where nothing can be put in its place.',
-      `Nothing was changed. \`CATALOG_URL=NEW.db tapeflow catalog restore ${from}\`, and then ` +
-        '`tapeflow catalog copy NEW.db postgres://…` into an empty database, bring the copy there.',
+      english`The catalog is in PostgreSQL, where nothing can be put in its place.`,
+      english`Nothing was changed. \`CATALOG_URL=NEW.db tapeflow catalog restore ${from}\`, and then
+        \`tapeflow catalog copy NEW.db postgres://…\` into an empty database, bring the copy there.`,
     );
   const locked = tryLock(hostLockFile(dataDir), { role: 'catalog restore', dataDir });
   if (!('lock' in locked))
     throw new TapeflowFailure(
       'CatalogInUse',
-      `Server and workers of ${dataDir} run: ${describeHolder(locked.heldBy)}.`,
-      { advice: 'Nothing was changed. End them first: `tapeflow down`.' },
+      english`Server and workers of ${dataDir} run: ${describeHolder(locked.heldBy)}.`,
+      { advice: english`Nothing was changed. End them first: \`tapeflow down\`.` },
     );
   try {
     const now = new Date();
@@ -126,17 +128,17 @@ function report(session: Session, from: string, result: RestoredCatalog): void {
     return;
   }
   const { sets, newest, replaced, givenUp, isOlder } = result;
-  const last = newest === null ? '' : `, the newest ${newest}`;
+  const last = newest === null ? '' : t`, the newest ${newest}`;
   session.print(
-    `The catalog is that of ${from}: ${formatCount(sets, 'set')}${last}.` +
-      (replaced === undefined ? '' : ` The one that was there is ${replaced}.`),
+    t`The catalog is that of ${from}: ${formatCount(sets, 'set')}${last}.` +
+      (replaced === undefined ? '' : t` The one that was there is ${replaced}.`),
   );
   if (!isOlder) return;
   if (givenUp.length > 0)
     session.print(
-      `Given up, since they were unfinished then: ${givenUp.join(', ')}. \`tapeflow status\` says why.`,
+      t`Given up, since they were unfinished then: ${givenUp.join(', ')}. \`tapeflow status\` says why.`,
     );
-  session.print('`tapeflow tape catalog`, with each tape that was written to since, reads what is newer.');
+  session.print(t`\`tapeflow tape catalog\`, with each tape that was written to since, reads what is newer.`);
 }
 
 /** Turns errors of SQLite and the system into sentences that name the file. */

@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { english } from '../../../messages/sentence.js';
+import { t } from '../../../messages/shown.js';
 import { shortInstallationId } from '../../../catalog/installation.js';
 import { listMessages } from '../../../catalog/notices/outbox.js';
 import type { OutboxRow } from '../../../catalog/rows.js';
@@ -54,8 +56,9 @@ async function test(session: Session, name: string | undefined): Promise<void> {
   );
   for (const result of results) {
     if (session.json) session.emit(result);
-    else if (result.sent) session.print(`ok       ${result.name} (${result.kind}): it has taken the message`);
-    else session.print(`FAILED   ${result.name} (${result.kind}): ${result.error}`);
+    else if (result.sent)
+      session.print(t`ok       ${result.name} (${result.kind}): it has taken the message`);
+    else session.print(t`FAILED   ${result.name} (${result.kind}): ${result.error ?? ''}`);
   }
   if (results.some(({ sent }) => !sent)) process.exitCode = exitCodes.failure;
 }
@@ -65,18 +68,18 @@ function noChannel(channels: readonly ChannelSettings[], name: string | undefine
   return name === undefined || known === ''
     ? usageFailure(
         'NoChannels',
-        'No channel is configured.',
-        '`notify` in tapeflow.config.json lists them; docs/operations.md, "Being told", has an example.',
+        english`No channel is configured.`,
+        english`\`notify\` in tapeflow.config.json lists them; docs/operations.md, "Being told", has an example.`,
       )
-    : usageFailure('NoSuchChannel', `There is no channel ${name}; the channels are: ${known}.`);
+    : usageFailure('NoSuchChannel', english`There is no channel ${name}; the channels are: ${known}.`);
 }
 
 async function list(session: Session, limit: string): Promise<void> {
   if (!/^[1-9]\d{0,5}$/.test(limit))
     throw usageFailure(
       'WrongLimit',
-      `--limit cannot be ${JSON.stringify(limit)}.`,
-      'It is a number from 1 on.',
+      english`--limit cannot be ${JSON.stringify(limit)}.`,
+      english`It is a number from 1 on.`,
     );
   const rows = await listMessages(await session.catalog(), Number(limit));
   if (session.json) {
@@ -86,8 +89,8 @@ async function list(session: Session, limit: string): Promise<void> {
   if (rows.length === 0) {
     session.print(
       session.settings.channels.length === 0
-        ? 'No channel is configured, so nobody is told of anything.'
-        : 'Nothing was to be told yet. `tapeflow notify test` sends a test message.',
+        ? t`No channel is configured, so nobody is told of anything.`
+        : t`Nothing was to be told yet. \`tapeflow notify test\` sends a test message.`,
     );
     return;
   }
@@ -97,17 +100,17 @@ async function list(session: Session, limit: string): Promise<void> {
   ]);
   await printTable(
     session,
-    [['WRITTEN', 'CHANNEL', 'EVENT', 'STATE', 'MESSAGE'], ...lines],
-    ['EVENT', 'WRITTEN'],
+    [[t`WRITTEN`, t`CHANNEL`, t`EVENT`, t`STATE`, t`MESSAGE`], ...lines],
+    [t`EVENT`, t`WRITTEN`],
   );
 }
 
 function stateText({ state, attempts, next_at: next, ended_at: ended, error }: OutboxRow): string {
-  if (state === 'sent') return `sent ${formatTime(ended ?? 0)}`;
-  if (state === 'given_up') return `GIVEN UP: ${error ?? 'nobody has sent it'}`;
+  if (state === 'sent') return t`sent ${formatTime(ended ?? 0)}`;
+  if (state === 'given_up') return t`GIVEN UP: ${error ?? english`nobody has sent it`}`;
   return attempts === 0
-    ? 'waits to be sent'
-    : `waits until ${formatTime(next)}: ${error ?? 'it is being sent'}`;
+    ? t`waits to be sent`
+    : t`waits until ${formatTime(next)}: ${error ?? english`it is being sent`}`;
 }
 
 function messageObject(row: OutboxRow): object {

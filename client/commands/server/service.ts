@@ -3,6 +3,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import os from 'node:os';
 import path from 'node:path';
 import type { Command } from 'commander';
+import { english } from '../../../messages/sentence.js';
+import { t } from '../../../messages/shown.js';
 import { TapeflowFailure } from '../../../config/failures.js';
 import { projectDir } from '../../../config/project-dir.js';
 import type { Settings } from '../../../config/settings/settings.js';
@@ -51,15 +53,16 @@ function install(session: Session, flags: ServiceFlags): void {
     requireOurs(file);
     mkdirSync(path.dirname(file), { recursive: true, mode: 0o755 });
     writeFileSync(file, text, { mode: 0o644 });
-    if (!session.json) session.print(`${file} is written.`);
+    if (!session.json) session.print(t`${file} is written.`);
   }
   for (const name of fromEnvironment(session.settings))
-    session.say(`${name} is set in your environment only: the service needs it in ${envFile(flags)}, too.`);
+    session.say(t`${name} is set in your environment only: the service needs it in ${envFile(flags)}, too.`);
   const units = unitNames(plan);
   systemctl(flags, ['daemon-reload'], units);
   systemctl(flags, ['enable', '--now', ...units], units);
   if (session.json) session.emit({ files: files.map(({ path: file }) => file), units });
-  else session.print(`${units.join(' and ')} ${units.length === 1 ? 'runs' : 'run'}, also after a restart.`);
+  else
+    session.print(t`${units.join(t` and `)} ${units.length === 1 ? 'runs' : 'run'}, also after a restart.`);
 }
 
 function remove(session: Session, flags: ServiceFlags): void {
@@ -76,10 +79,10 @@ function remove(session: Session, flags: ServiceFlags): void {
   for (const file of files) rmSync(file);
   if (units.length > 0) systemctl(flags, ['daemon-reload'], units);
   if (session.json) session.emit({ removed: files });
-  else if (files.length === 0) session.print('There is no service: nothing was removed.');
+  else if (files.length === 0) session.print(t`There is no service: nothing was removed.`);
   else
     session.print(
-      `The service is stopped and removed; the data in ${session.settings.TAPEFLOW_DATA_DIR} stays.`,
+      t`The service is stopped and removed; the data in ${session.settings.TAPEFLOW_DATA_DIR} stays.`,
     );
 }
 
@@ -100,13 +103,17 @@ function servicePlan(settings: Settings, { user }: ServiceFlags): ServicePlan {
 /** Throws a sentence where this user cannot do it, or where there is no systemd. */
 function requireRights({ user }: ServiceFlags, what: string): void {
   if (process.platform !== 'linux')
-    throw new TapeflowFailure('NoSystemd', `systemd runs on Linux only, and this is ${process.platform}.`, {
-      advice: 'docs/deployment.md says what a service of another kind has to run.',
-    });
+    throw new TapeflowFailure(
+      'NoSystemd',
+      english`systemd runs on Linux only, and this is ${process.platform}.`,
+      {
+        advice: english`docs/deployment.md says what a service of another kind has to run.`,
+      },
+    );
   if (user === true || process.getuid?.() === 0) return;
-  throw new TapeflowFailure('NotRoot', "A service of the whole machine is root's to change.", {
+  throw new TapeflowFailure('NotRoot', english`A service of the whole machine is root's to change.`, {
     kind: 'usage',
-    advice: `Run \`sudo tapeflow service ${what}\`, or with --user for a service of this user alone.`,
+    advice: english`Run \`sudo tapeflow service ${what}\`, or with --user for a service of this user alone.`,
   });
 }
 
@@ -117,9 +124,13 @@ function isOurs(file: string): boolean {
 /** A unit that somebody wrote by hand is not replaced. */
 function requireOurs(file: string): void {
   if (!existsSync(file) || isOurs(file)) return;
-  throw new TapeflowFailure('ForeignUnit', `${file} was not written by \`tapeflow service install\`.`, {
-    advice: 'Move it away first; `service install --print` shows what would take its place.',
-  });
+  throw new TapeflowFailure(
+    'ForeignUnit',
+    english`${file} was not written by \`tapeflow service install\`.`,
+    {
+      advice: english`Move it away first; \`service install --print\` shows what would take its place.`,
+    },
+  );
 }
 
 function envFile({ user }: ServiceFlags): string {
@@ -135,12 +146,12 @@ function systemctl({ user }: ServiceFlags, args: string[], units: string[]): voi
   const all = [...(user === true ? ['--user'] : []), ...args];
   const { status, stderr, error } = spawnSync('systemctl', all, { encoding: 'utf8' });
   if (status === 0) return;
-  const why = error?.message ?? (stderr.trim().split('\n').at(0) || `exit code ${status}`);
+  const why = error?.message ?? (stderr.trim().split('\n').at(0) || english`exit code ${status ?? ''}`);
   throw new TapeflowFailure(
     'SystemdFailed',
-    `\`systemctl ${all.join(' ')}\` failed: ${why.replace(/\.$/, '')}.`,
+    english`\`systemctl ${all.join(' ')}\` failed: ${why.replace(/\.$/, '')}.`,
     {
-      advice: `\`journalctl ${user === true ? '--user ' : ''}-u ${units[0]}\` may say more.`,
+      advice: english`\`journalctl ${user === true ? '--user ' : ''}-u ${units[0] ?? ''}\` may say more.`,
     },
   );
 }

@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { english } from '../../../messages/sentence.js';
+import { shown, t } from '../../../messages/shown.js';
 import { requireZstdSupport } from '../../../operations/sets/zstd-support.js';
 import { isCatalogOutOfReach } from '../../../catalog/catalog-failure.js';
 import { listSets, unfinishedSets } from '../../../catalog/sets/sets.js';
@@ -26,10 +28,10 @@ async function up(session: Session): Promise<void> {
   if (usesOwnServer(settings)) {
     throw new TapeflowFailure(
       'OwnServer',
-      'The settings name a Temporal server of your own: `up` runs the embedded one only.',
+      english`The settings name a Temporal server of your own: \`up\` runs the embedded one only.`,
       {
         kind: 'usage',
-        advice: 'Run `tapeflow worker archive` and `tapeflow worker tape --drive NAME` beside your server.',
+        advice: english`Run \`tapeflow worker archive\` and \`tapeflow worker tape --drive NAME\` beside your server.`,
       },
     );
   }
@@ -38,7 +40,7 @@ async function up(session: Session): Promise<void> {
   const running = await joinHost(settings);
   const logger = createLogger(settings, 'host');
   // It begins while the server does.
-  const page = startPage(settings, logger, (sentence) => session.say(sentence));
+  const page = startPage(settings, logger, (sentence) => session.say(shown(sentence)));
   try {
     if (running !== undefined) await joined(session, running, page);
     else await hosted(session, logger, page);
@@ -54,7 +56,7 @@ function pageObject(url: string | undefined): { page?: string } {
 
 /** What tells of the page: a line for people. */
 function printPage(session: Session, url: string | undefined): void {
-  if (url !== undefined) session.print(`Page:         ${shownPageUrl(url)}`);
+  if (url !== undefined) session.print(t`Page:         ${shownPageUrl(url)}`);
 }
 
 /** Another process already runs the host; this one keeps it up until Ctrl-C. */
@@ -63,9 +65,9 @@ async function joined(session: Session, lease: Lease, page: PageProcess): Promis
   const url = await page.url();
   if (session.json) session.emit({ pid, ui, address, ...pageObject(url) });
   else {
-    session.print(`Server and workers run already (pid ${pid}). Temporal UI: ${ui}`);
+    session.print(t`Server and workers run already (pid ${pid}). Temporal UI: ${ui}`);
     printPage(session, url);
-    session.print('They stay until Ctrl-C here.');
+    session.print(t`They stay until Ctrl-C here.`);
   }
   const lost = new Promise<void>((resolve) => lease.onLost(resolve));
   void tellServiceManager('READY=1');
@@ -77,7 +79,10 @@ async function hosted(session: Session, logger: Logger, page: PageProcess): Prom
   const { settings } = session;
   let host: Host;
   try {
-    host = await startHost(settings, logger, { sticky: true, say: (sentence) => session.say(sentence) });
+    host = await startHost(settings, logger, {
+      sticky: true,
+      say: (sentence) => session.say(shown(sentence)),
+    });
   } catch (error) {
     const late =
       error instanceof TapeflowFailure && error.code === 'HostRuns' ? await retryJoin(session) : undefined;
@@ -88,7 +93,7 @@ async function hosted(session: Session, logger: Logger, page: PageProcess): Prom
   void host.told.then(() => tellServiceManager('READY=1'));
   void interrupted().then(() => {
     void tellServiceManager('STOPPING=1');
-    session.say('Stopping; sets that are under way go on at the next `up` or `backup`.');
+    session.say(t`Stopping; sets that are under way go on at the next \`up\` or \`backup\`.`);
     host.stop();
     return untilStopped(session, host.stopped);
   });
@@ -97,13 +102,13 @@ async function hosted(session: Session, logger: Logger, page: PageProcess): Prom
   if (session.json) session.emit({ pid, ui, address, ...pageObject(url) });
   else {
     printPage(session, url);
-    session.print(`Temporal UI:  ${ui}`);
-    session.print(`Temporal:     ${address}`);
-    session.print(`Logs:         ${settings.TAPEFLOW_DATA_DIR}/logs`);
-    session.print('Ctrl-C stops.');
+    session.print(t`Temporal UI:  ${ui}`);
+    session.print(t`Temporal:     ${address}`);
+    session.print(t`Logs:         ${settings.TAPEFLOW_DATA_DIR}/logs`);
+    session.print(t`Ctrl-C stops.`);
   }
   for (const { setId, trouble } of await troubledSets(session)) {
-    session.say(`Set ${setId} is unfinished, but ${trouble.finding}. ${trouble.advice}`);
+    session.say(t`Set ${setId} is unfinished, but ${trouble.finding}. ${trouble.advice}`);
   }
   await showEvents(session, host.stopped);
 }
@@ -160,5 +165,5 @@ async function down(session: Session): Promise<void> {
   if (lease !== undefined) await untilStopped(session, stopHost(lease));
   const stopped = lease !== undefined;
   if (session.json) session.emit({ stopped });
-  else session.print(stopped ? 'Server and workers have stopped.' : 'No server of this data folder runs.');
+  else session.print(stopped ? t`Server and workers have stopped.` : t`No server of this data folder runs.`);
 }

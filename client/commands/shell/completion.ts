@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { english } from '../../../messages/sentence.js';
 import { usageFailure } from '../../../config/failures.js';
 import { completionScripts } from '../../completion/scripts.js';
 
@@ -13,8 +14,8 @@ export function addCompletion(program: Command): void {
       if (script === undefined)
         throw usageFailure(
           'NoSuchShell',
-          `There are no completions for ${JSON.stringify(shell)}.`,
-          `There are for ${known.slice(0, -1).join(', ')} and ${known.at(-1)}.`,
+          english`There are no completions for ${JSON.stringify(shell)}.`,
+          english`There are for ${known.slice(0, -1).join(', ')} and ${known.at(-1) ?? ''}.`,
         );
       process.stdout.write(script);
     });

@@ -1,3 +1,4 @@
+import { english } from '../../../messages/sentence.js';
 import type { TapeRow } from '../../../catalog/rows.js';
 import { tapeByName } from '../../../catalog/tapes/tapes.js';
 import { usageFailure } from '../../../config/failures.js';
@@ -7,7 +8,11 @@ import type { Session } from '../../session.js';
 export async function namedTape(session: Session, name: string): Promise<TapeRow> {
   const row = await tapeByName(await session.catalog(), name);
   if (row !== undefined) return row;
-  throw usageFailure('NoSuchTape', `The catalog knows no tape ${name}.`, '`tapeflow tape list` shows them.');
+  throw usageFailure(
+    'NoSuchTape',
+    english`The catalog knows no tape ${name}.`,
+    english`\`tapeflow tape list\` shows them.`,
+  );
 }
 
 /** A tape, as shown by `--json`. */

@@ -1,3 +1,5 @@
+import { english } from '../../../messages/sentence.js';
+import { shown, t } from '../../../messages/shown.js';
 import { stateWord } from '../../../catalog/schema/state-words.js';
 import type { Command } from 'commander';
 import type { MissingBase } from '../../../catalog/rebuilt/rebuilt-layers.js';
@@ -54,7 +56,7 @@ async function catalogTape(session: Session, flags: CatalogFlags): Promise<void>
         importTape({
           ...{ drive, lock, catalog, adopt, scratch: scratchFile(settings, driveSettings) },
           identities: () => identitiesHere(settings, identity),
-          say: (sentence) => session.say(sentence),
+          say: (sentence) => session.say(shown(sentence)),
           onArchive: (report) => printArchive(session, report),
         }),
       workflow: 'readLoadedTape',
@@ -80,28 +82,34 @@ function exitCodeOf(reading: TapeImport, adopt: boolean): number {
   return failed ? exitCodes.failure : exitCodes.skipped;
 }
 
-/** Why a tape to be adopted still belongs to another installation. */
-function whyKept(reading: TapeImport): string {
-  const why =
-    reading.contradictions > 0 ? 'what is on it contradicts this catalog' : 'nothing on it could be read';
-  return `it is not made one of this, since ${why}`;
+/** Why a tape is only read: one of another installation, to be adopted or not. */
+function whyForeign({ tape, contradictions }: TapeImport, adopt: boolean): string {
+  if (tape.state !== 'foreign') return '';
+  if (!adopt)
+    return t`; another installation has labelled it, so it is only read
+      (if that one is gone, --adopt makes it one of this)`;
+  return contradictions > 0
+    ? t`; another installation has labelled it, so it is only read
+        (it is not made one of this, since what is on it contradicts this catalog)`
+    : t`; another installation has labelled it, so it is only read
+        (it is not made one of this, since nothing on it could be read)`;
 }
 
 /** Prints the reports that the drive's worker returned. */
 function printReports(session: Session, { said, reports, more }: WorkerTapeImport): void {
-  for (const sentence of said) session.say(sentence);
+  for (const sentence of said) session.say(shown(sentence));
   for (const report of reports) printArchive(session, report);
   if (more > 0)
     session.say(
-      `${formatCount(more, 'more archive was', 'more archives were')} read than one message of the worker can tell of.`,
+      t`${formatCount(more, 'more archive was', 'more archives were')} read than one message of the worker can tell of.`,
     );
 }
 
 const outcomeWords: Record<ArchiveReport['outcome'], string> = {
-  added: 'added',
-  copy: 'known; this copy of it was not, and is added',
-  known: 'known',
-  refused: 'left out',
+  added: english`added`,
+  copy: english`known; this copy of it was not, and is added`,
+  known: english`known`,
+  refused: english`left out`,
 };
 
 function printArchive(session: Session, report: ArchiveReport): void {
@@ -110,10 +118,10 @@ function printArchive(session: Session, report: ArchiveReport): void {
     session.emit(report);
     return;
   }
-  const from = fromArchive ? ' from the archive itself' : '';
-  const what = outcome === 'added' ? `${formatCount(entries, 'entry', 'entries')}${from}, ` : '';
-  session.print(`${setId} group ${group}: ${what}${outcomeWords[outcome]}`);
-  if (trouble !== null) session.print(`  ${trouble}`);
+  const from = fromArchive ? t` from the archive itself` : '';
+  const what = outcome === 'added' ? `${shown(formatCount(entries, 'entry', 'entries'))}${from}${t`, `}` : '';
+  session.print(`${setId}${t` group ${group}: `}${what}${shown(outcomeWords[outcome])}`);
+  if (trouble !== null) session.print(`  ${shown(trouble)}`);
 }
 
 function printReading(session: Session, reading: TapeImport, adopt: boolean): void {
@@ -122,54 +130,49 @@ function printReading(session: Session, reading: TapeImport, adopt: boolean): vo
     session.emit({ tape: tapeObject(tape), sets, ...counts, troubles });
     return;
   }
-  const foreign =
-    tape.state === 'foreign'
-      ? `; another installation has labelled it, so it is only read ` +
-        `(${adopt ? whyKept(reading) : 'if that one is gone, --adopt makes it one of this'})`
-      : '';
-  session.print(`The tape ${tape.name}, pool ${tape.pool}, is in the catalog${foreign}.`);
+  const foreign = whyForeign(reading, adopt);
+  session.print(t`The tape ${tape.name}, pool ${tape.pool}, is in the catalog${foreign}.`);
   session.print(
-    `  ${formatCount(counts.added, 'archive')} added, ` +
-      `${formatCount(counts.copy, 'copy', 'copies')} added, ` +
-      `${formatNumber(counts.known)} known already, ${formatNumber(counts.refused)} left out`,
+    t`  ${formatCount(counts.added, 'archive')} added, ${formatCount(counts.copy, 'copy', 'copies')} added,
+      ${formatNumber(counts.known)} known already, ${formatNumber(counts.refused)} left out`,
   );
   for (const set of sets) session.print(`  ${setLine(set)}`);
   if (troubles.length > 0)
     session.print(
-      `  Damaged, or left out: ` +
-        `${formatCount(troubles.length, 'archive or folder', 'archives or folders')}; see above. ` +
-        '`restore` brings back the rest, and ' +
-        `\`tapeflow verify ${tape.name} --repair\` writes again what another tape holds whole.`,
+      t`  Damaged, or left out: ${formatCount(troubles.length, 'archive or folder', 'archives or folders')};
+        see above. \`restore\` brings back the rest, and \`tapeflow verify ${tape.name} --repair\` writes again
+        what another tape holds whole.`,
     );
 }
 
 function setLine({ setId, state, groups, missing, ended, damaged, partial, base }: RebuiltSet): string {
   const faults = [
-    ...(missing.length > 0 ? [`${shown(missing)} missing: read the other tapes of the set too`] : []),
-    ...(damaged.length > 0 ? [`${shown(damaged)} damaged`] : []),
+    ...(missing.length > 0 ? [t`${listed(missing)} missing: read the other tapes of the set too`] : []),
+    ...(damaged.length > 0 ? [`${listed(damaged)}${t` damaged`}`] : []),
     ...(partial.length > 0
-      ? [`${shown(partial)} without a manifest: what of it earlier sets hold is not known`]
+      ? [t`${listed(partial)} without a manifest: what of it earlier sets hold is not known`]
       : []),
     ...(ended === false
-      ? ['nothing tells that it had ended: it did not, or a tape of it is to be read too']
+      ? [t`nothing tells that it had ended: it did not, or a tape of it is to be read too`]
       : []),
     ...(base === null ? [] : [baseText(base)]),
   ];
-  if (faults.length > 0) return `${setId}: ${formatCount(groups, 'group')}; ${faults.join('; ')}`;
+  const all = formatCount(groups, 'group');
+  if (faults.length > 0) return `${setId}${t`: `}${[shown(all), ...faults].join(t`; `)}`;
   const words = stateWord(state);
-  if (ended === true)
-    return `${setId}: ${words}: ${formatCount(groups, 'group')}, which ${groups === 1 ? 'is' : 'are'} all`;
-  return `${setId}: ${words}, as far as tapes tell: ${formatCount(groups, 'group')}, none missing between`;
+  if (ended === true) return setId + t`: ${words}: ${all}, which ${groups === 1 ? 'is' : 'are'} all`;
+  return setId + t`: ${words}, as far as tapes tell: ${all}, none missing between`;
 }
 
 function baseText({ setId, uuid, tapes }: MissingBase): string {
-  const where = tapes.length === 0 ? 'its tapes' : `its tapes (${shown(tapes)})`;
-  return (
-    `what it has unchanged from the set ${setId} (${uuid.slice(0, 64)}) ` +
-    `is not all known: read ${where} too, and this one is whole`
-  );
+  const of = uuid.slice(0, 64);
+  return tapes.length === 0
+    ? t`what it has unchanged from the set ${setId} (${of}) is not all known:
+        read its tapes too, and this one is whole`
+    : t`what it has unchanged from the set ${setId} (${of}) is not all known:
+        read its tapes (${listed(tapes)}) too, and this one is whole`;
 }
 
-function shown(numbers: readonly (number | string)[]): string {
+function listed(numbers: readonly (number | string)[]): string {
   return `${numbers.slice(0, 5).join(', ')}${numbers.length > 5 ? ', …' : ''}`;
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { t } from '../../../messages/shown.js';
 import { openRead, type ReadRequest } from '../../../catalog/retrievals/open-read.js';
 import { subjectName } from '../../../catalog/retrievals/retrieval-subject.js';
 import { copyDrives, drivesToRead } from '../../../config/settings/drives.js';
@@ -57,11 +58,11 @@ async function copyTape(session: Session, given: string | undefined, flags: Copy
     return;
   }
   const { there } = opened;
-  const all =
-    there === 1
-      ? `The one archive of ${subject} is on a tape`
-      : `All ${formatNumber(there)} archives of ${subject} are on tapes`;
-  const sentence = `${all} of pool ${flags.pool} already.`;
   if (session.json) session.emit({ subject, pool: flags.pool, archives: 0, there });
-  else session.print(sentence);
+  else
+    session.print(
+      there === 1
+        ? t`The one archive of ${subject} is on a tape of pool ${flags.pool} already.`
+        : t`All ${formatNumber(there)} archives of ${subject} are on tapes of pool ${flags.pool} already.`,
+    );
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { t } from '../../../messages/shown.js';
 import { requireErasable } from '../../../catalog/tapes/erasable.js';
 import { purgeErased } from '../../../catalog/tapes/purge-erased.js';
 import { SetRetention } from '../../../catalog/sets/set-retention.js';
@@ -57,8 +58,8 @@ export async function erase(session: Session, name: string, flags: EraseFlags): 
     else for (const line of lossLines(kept, now)) session.print(line);
     session.say(
       refusal === undefined
-        ? `Nothing was erased: \`${eraseCommand(name, flags)}\` does it.`
-        : `Nothing was erased, and \`${eraseCommand(name, flags)}\` would be refused: ${refusal}`,
+        ? t`Nothing was erased: \`${eraseCommand(name, flags)}\` does it.`
+        : t`Nothing was erased, and \`${eraseCommand(name, flags)}\` would be refused: ${refusal}`,
     );
     return;
   }
@@ -103,12 +104,13 @@ function eraseCommand(name: string, { drive, evenUnexpired, formatted }: EraseFl
 function lossLines(kept: TapeRetention, now: number): string[] {
   const { tape, sets, inUse } = kept;
   const state = retentionText(kept, now);
-  const head = `Tape ${tape.name}, pool ${tape.pool}, ${tape.state}${state === '' ? '' : `: ${state}`}`;
-  if (sets.length === 0) return [head, '  The catalog knows nothing on it.'];
+  const line = t`Tape ${tape.name}, pool ${tape.pool}, ${tape.state}`;
+  const head = state === '' ? line : `${line}${t`: `}${state}`;
+  if (sets.length === 0) return [head, t`  The catalog knows nothing on it.`];
   return [
     head,
-    ...inUse.map((use) => `  In use: ${use}.`),
-    '  On it:',
+    ...inUse.map((use) => t`  In use: ${use}.`),
+    t`  On it:`,
     ...sets.flatMap((set) => setLines(set, now)),
   ];
 }
@@ -118,19 +120,18 @@ function setLines(set: TapeContent, now: number): string[] {
   const lost = archives - elsewhere;
   const fate =
     lost === 0
-      ? 'nothing is lost: every archive has another copy'
+      ? t`nothing is lost: every archive has another copy`
       : remaining === 0
-        ? 'nothing of the set would be left'
-        : `the set would be incomplete: on other tapes it has ${formatCount(remaining, 'archive')}`;
-  const copies = elsewhere > 0 && lost > 0 ? `; ${elsewhere} of them have another copy` : '';
+        ? t`nothing of the set would be left`
+        : t`the set would be incomplete: on other tapes it has ${formatCount(remaining, 'archive')}`;
+  const copies = elsewhere > 0 && lost > 0 ? t`; ${elsewhere} of them have another copy` : '';
   return [
-    `  ${setId}: ${formatCount(archives, 'archive')}, ` +
-      `${formatCount(members, 'entry', 'entries')}, ` +
-      `${formatBytes(bytes)}${copies}; ${expiryText(set, now)}; ${fate}`,
+    t`  ${setId}: ${formatCount(archives, 'archive')}, ${formatCount(members, 'entry', 'entries')},
+      ${formatBytes(bytes)}${copies}; ${expiryText(set, now)}; ${fate}`,
     ...neededBy.map((id) =>
       perhapsNeededBy.includes(id)
-        ? `    set ${id}, which has not expired, may build on it: \`tape catalog\` of its base's tapes tells`
-        : `    set ${id}, which has not expired, builds on it and would lose files`,
+        ? t`    set ${id}, which has not expired, may build on it: \`tape catalog\` of its base's tapes tells`
+        : t`    set ${id}, which has not expired, builds on it and would lose files`,
     ),
   ];
 }
@@ -141,10 +142,10 @@ function printErased(session: Session, { tape, archives, left }: Erased): void {
     return;
   }
   session.print(
-    `The tape ${tape.name}, pool ${tape.pool}, is erased: ` +
-      `${formatCount(archives, 'archive was', 'archives were')} deleted, ${formatBytes(tape.free)} are free.`,
+    t`The tape ${tape.name}, pool ${tape.pool}, is erased:
+      ${formatCount(archives, 'archive was', 'archives were')} deleted, ${formatBytes(tape.free)} are free.`,
   );
   if (left.length === 0) return;
-  const shown = left.slice(0, 10).join(', ');
-  session.print(`  Left, since it is not tapeflow's: ${shown}${left.length > 10 ? ', …' : ''}`);
+  const names = left.slice(0, 10).join(', ');
+  session.print(t`  Left, since it is not tapeflow's: ${names}${left.length > 10 ? ', …' : ''}`);
 }

@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { english } from '../../../messages/sentence.js';
+import { t } from '../../../messages/shown.js';
 import { forgetDirect } from '../../../operations/tapes/distrust-tape.js';
 import {
   markTapeFound,
@@ -37,34 +39,47 @@ export function addTapeLost(tape: Command): void {
 export async function lost(session: Session, name: string, yes: boolean): Promise<void> {
   const catalog = await session.catalog();
   const tape = await namedTape(session, name);
-  if (tape.state === 'lost') throw usageFailure('LostAlready', `The tape ${name} is marked as lost already.`);
+  if (tape.state === 'lost')
+    throw usageFailure('LostAlready', english`The tape ${name} is marked as lost already.`);
   const gone = await heldOnlyBy(catalog, tape);
   if (!yes) {
     if (session.json) session.emit({ name, state: tape.state, lost: gone });
-    else session.print(`Marking the tape ${name} as lost ${textOf(gone, 'would leave')}.`);
-    session.say(`Nothing was changed: \`tapeflow tape lost ${name} --yes\` does it.`);
+    else
+      session.print(
+        gone.length === 0
+          ? t`Marking the tape ${name} as lost would leave every set restorable:
+              other tapes hold copies of all that is on it.`
+          : t`Marking the tape ${name} as lost would leave no copy of ${groupsText(gone)}.`,
+      );
+    session.say(t`Nothing was changed: \`tapeflow tape lost ${name} --yes\` does it.`);
     return;
   }
   // Running sets write its unsynced copies again.
   const logger = createLogger(session.settings, 'client');
-  await forgetDirect({ catalog, logger }, await markTapeLost(catalog, tape), 'the tape is lost');
+  await forgetDirect({ catalog, logger }, await markTapeLost(catalog, tape), english`the tape is lost`);
   if (session.json) session.emit({ name, state: 'lost', lost: gone });
-  else session.print(`The tape ${name} is marked as lost, which ${textOf(gone, 'leaves')}.`);
+  else
+    session.print(
+      gone.length === 0
+        ? t`The tape ${name} is marked as lost, which leaves every set restorable:
+            other tapes hold copies of all that is on it.`
+        : t`The tape ${name} is marked as lost, which leaves no copy of ${groupsText(gone)}.`,
+    );
 }
 
-function textOf(gone: readonly LostGroups[], verb: string): string {
-  if (gone.length === 0) return `${verb} every set restorable: other tapes hold copies of all that is on it`;
-  const sets = gone.map(
-    ({ setId, groups }) =>
-      `${groups.length === 1 ? 'group' : 'groups'} ${formatRanges(groups)} of set ${setId}`,
+function groupsText(gone: readonly LostGroups[]): string {
+  const sets = gone.map(({ setId, groups }) =>
+    groups.length === 1
+      ? t`group ${formatRanges(groups)} of set ${setId}`
+      : t`groups ${formatRanges(groups)} of set ${setId}`,
   );
-  return `${verb} no copy of ${sets.slice(0, 10).join(', ')}${sets.length > 10 ? ', …' : ''}`;
+  return `${sets.slice(0, 10).join(', ')}${sets.length > 10 ? ', …' : ''}`;
 }
 
 /** Marks a tape as found again. */
 export async function found(session: Session, name: string): Promise<void> {
   const tape = await namedTape(session, name);
-  if (tape.state !== 'lost') throw usageFailure('NotLost', `The tape ${name} is not marked as lost.`);
+  if (tape.state !== 'lost') throw usageFailure('NotLost', english`The tape ${name} is not marked as lost.`);
   const back = await markTapeFound(await session.catalog(), tape);
   const { state } = back.tape;
   if (session.json) {
@@ -72,9 +87,9 @@ export async function found(session: Session, name: string): Promise<void> {
     return;
   }
   session.print(
-    `The tape ${name} counts again, with ${formatCount(back.archives, 'archive')} on it; ` +
-      `\`tapeflow verify ${name}\` looks at ${back.archives === 1 ? 'it' : 'them'}.`,
+    t`The tape ${name} counts again, with ${formatCount(back.archives, 'archive')} on it;
+      \`tapeflow verify ${name}\` looks at ${back.archives === 1 ? 'it' : 'them'}.`,
   );
   if (state === 'usable' || state === 'full') return;
-  session.print(`  It is ${state}, as it was before: ${back.tape.reason ?? ''}. ${tapeAdvice(back.tape)}`);
+  session.print(t`  It is ${state}, as it was before: ${back.tape.reason ?? ''}. ${tapeAdvice(back.tape)}`);
 }

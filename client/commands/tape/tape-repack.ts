@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { english } from '../../../messages/sentence.js';
+import { shown, t } from '../../../messages/shown.js';
 import { tapeSpeeds } from '../../../catalog/figures/tape-speed.js';
 import { planRepack, type RepackPlan } from '../../../catalog/retrievals/plan/plan-repack.js';
 import {
@@ -69,11 +71,11 @@ async function repack(session: Session, name: string, flags: RepackFlags): Promi
     return;
   }
   if (tape.state === 'suspect')
-    session.say(`The tape ${name} is suspect: what can be read is copied, and what cannot is named.`);
+    session.say(t`The tape ${name} is suspect: what can be read is copied, and what cannot is named.`);
   if (plan.archives.length > 0) {
     const row = await insertRetrieval(catalog, wanted, plan.archives, plan.problems);
     await runRetrieval(session, row, { attached: false });
-  } else for (const { reason } of plan.problems) session.say(reason);
+  } else for (const { reason } of plan.problems) session.say(shown(reason));
   await sayWhatIsLeft(session, tape);
 }
 
@@ -82,11 +84,14 @@ function requireReadable({ name, state }: TapeRow): void {
   if (state === 'lost')
     throw usageFailure(
       'LostTape',
-      `The tape ${name} is marked as lost.`,
-      `\`tapeflow verify ${name} --repair\` writes what was on it again from other copies.`,
+      english`The tape ${name} is marked as lost.`,
+      english`\`tapeflow verify ${name} --repair\` writes what was on it again from other copies.`,
     );
   if (state === 'erasing')
-    throw usageFailure('ErasingTape', `The erasing of tape ${name} has begun, and nothing on it counts.`);
+    throw usageFailure(
+      'ErasingTape',
+      english`The erasing of tape ${name} has begun, and nothing on it counts.`,
+    );
 }
 
 async function keptOf(session: Session, tape: TapeRow): Promise<TapeRetention> {
@@ -115,16 +120,16 @@ async function sayPlan(session: Session, { name, pool }: TapeRow, plan: RepackPl
     return;
   }
   const time =
-    archives.length === 0 || seconds === null ? '' : `, in about ${formatSeconds(seconds)} with one drive`;
+    archives.length === 0 || seconds === null ? '' : t`, in about ${formatSeconds(seconds)} with one drive`;
   session.print(
-    `Of tape ${name}, ${formatCount(archives.length, 'archive')} of ${formatBytes(bytes)} would be copied ` +
-      `to other tapes of pool ${pool}${time}.`,
+    t`Of tape ${name}, ${formatCount(archives.length, 'archive')} of ${formatBytes(bytes)} would be copied
+      to other tapes of pool ${pool}${time}.`,
   );
   if (there > 0)
-    session.print(`  ${formatCount(there, 'archive is', 'archives are')} on another one already.`);
+    session.print(t`  ${formatCount(there, 'archive is', 'archives are')} on another one already.`);
   if (expired > 0)
-    session.print(`  ${formatCount(expired, 'archive is', 'archives are')} not needed any more.`);
-  for (const { reason } of problems) session.print(`  ${reason}`);
+    session.print(t`  ${formatCount(expired, 'archive is', 'archives are')} not needed any more.`);
+  for (const { reason } of problems) session.print(`  ${shown(reason)}`);
 }
 
 /** Says whether the tape may be erased now. */
@@ -140,15 +145,15 @@ async function sayWhatIsLeft(session: Session, tape: TapeRow): Promise<void> {
   }
   if (isFree) {
     session.print(
-      `Nothing on tape ${tape.name} is needed any more: \`tapeflow tape erase ${tape.name} --yes\` erases it.`,
+      t`Nothing on tape ${tape.name} is needed any more: \`tapeflow tape erase ${tape.name} --yes\` erases it.`,
     );
     return;
   }
   const left = kept.sets.filter((set) => set.neededUntil > now);
   const archives = left.reduce((sum, set) => sum + set.archives - set.inPool, 0);
   session.print(
-    `The tape ${tape.name} is still needed (${retentionText(kept, now)}): of ` +
-      `${formatCount(left.length, 'set')}, ${formatCount(archives, 'archive is', 'archives are')} on no other good ` +
-      `tape of pool ${tape.pool}.`,
+    t`The tape ${tape.name} is still needed (${retentionText(kept, now)}): of
+      ${formatCount(left.length, 'set')}, ${formatCount(archives, 'archive is', 'archives are')} on no other good
+      tape of pool ${tape.pool}.`,
   );
 }

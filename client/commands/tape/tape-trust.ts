@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { english } from '../../../messages/sentence.js';
+import { shown, t } from '../../../messages/shown.js';
 import { distrust } from '../../../operations/tapes/distrust-tape.js';
 import type { TapeRow } from '../../../catalog/rows.js';
 import { usageFailure } from '../../../config/failures.js';
@@ -30,11 +32,11 @@ export function addTapeTrust(tape: Command): void {
 async function ownTape(session: Session, name: string): Promise<TapeRow> {
   const row = await namedTape(session, name);
   if (row.state === 'erasing')
-    throw usageFailure('TapeErasing', `The erasing of tape ${name} has begun.`, tapeAdvice(row));
+    throw usageFailure('TapeErasing', english`The erasing of tape ${name} has begun.`, tapeAdvice(row));
   if (row.state !== 'foreign') return row;
   throw usageFailure(
     'ForeignTape',
-    `The tape ${name} belongs to another installation: it is read, and never written to.`,
+    english`The tape ${name} belongs to another installation: it is read, and never written to.`,
   );
 }
 
@@ -44,25 +46,25 @@ export async function trust(session: Session, name: string): Promise<void> {
   if (row.state === 'lost')
     throw usageFailure(
       'LostTape',
-      `The tape ${name} is marked as lost.`,
-      `If it is back, say so first: \`tapeflow tape found ${name}\`.`,
+      english`The tape ${name} is marked as lost.`,
+      english`If it is back, say so first: \`tapeflow tape found ${name}\`.`,
     );
   const reminders = await trustTape(await session.catalog(), session.settings, row);
   if (session.json) {
     session.emit({ ...tapeObject(await namedTape(session, name)), reminders });
     return;
   }
-  session.print(`The tape ${name} is used again.`);
-  for (const reminder of reminders) session.print(`  ${reminder}`);
+  session.print(t`The tape ${name} is used again.`);
+  for (const reminder of reminders) session.print(`  ${shown(reminder)}`);
 }
 
 async function distrustTape(session: Session, name: string): Promise<void> {
   const row = await ownTape(session, name);
   const logger = createLogger(session.settings, 'client');
-  await distrust({ catalog: await session.catalog(), logger }, { row }, 'distrusted by a command');
+  await distrust({ catalog: await session.catalog(), logger }, { row }, english`distrusted by a command`);
   if (!session.json)
     session.print(
-      `The tape ${name} takes no more writes; what was not synced on it is written again to another tape.`,
+      t`The tape ${name} takes no more writes; what was not synced on it is written again to another tape.`,
     );
   else session.emit(tapeObject(await namedTape(session, name)));
 }

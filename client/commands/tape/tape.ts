@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { english } from '../../../messages/sentence.js';
+import { shown, t } from '../../../messages/shown.js';
 import { installationId } from '../../../catalog/installation.js';
 import { tapeRetentions } from '../../../catalog/tapes/tape-retention.js';
 import { archivesOnTapes } from '../../../catalog/tapes/lost-tapes.js';
@@ -70,8 +72,8 @@ export interface LabelFlags {
 export async function label(session: Session, name: string, flags: LabelFlags): Promise<void> {
   const { settings } = session;
   const pool = flags.pool ?? settings.TAPE_POOL;
-  requireName(name, 'tape name');
-  requireName(pool, 'pool name');
+  requireName(name, english`tape name`);
+  requireName(pool, english`pool name`);
   const driveSettings = driveNamed(await session.allDrives(), flags.drive);
   const request: LabelRequest = { name, pool, force: flags.force === true };
   const catalog = await session.catalog();
@@ -85,7 +87,7 @@ export async function label(session: Session, name: string, flags: LabelFlags): 
   });
   const row = await tapeByName(catalog, name);
   if (session.json) session.emit(tapeObject(row as TapeRow));
-  else session.print(`The tape in drive ${driveSettings.name} is labelled ${name}, pool ${pool}.`);
+  else session.print(t`The tape in drive ${driveSettings.name} is labelled ${name}, pool ${pool}.`);
 }
 
 async function list(session: Session): Promise<void> {
@@ -101,24 +103,36 @@ async function list(session: Session): Promise<void> {
   }
   if (tapes.length === 0) {
     session.print(
-      'There are no tapes yet: `tapeflow tape label NAME --pool POOL` labels the one in the drive.',
+      t`There are no tapes yet: \`tapeflow tape label NAME --pool POOL\` labels the one in the drive.`,
     );
     return;
   }
   const rows = tapes.map((kept) => [
     kept.tape.name,
     kept.tape.pool,
-    kept.tape.state,
+    shown(kept.tape.state),
     formatBytes(kept.tape.free),
     formatBytes(kept.tape.capacity),
     formatTime(kept.tape.seen_at),
-    `${held(kept.tape).archives}${held(kept.tape).damaged > 0 ? ` (${held(kept.tape).damaged} damaged)` : ''}`,
+    `${held(kept.tape).archives}${held(kept.tape).damaged > 0 ? t` (${held(kept.tape).damaged} damaged)` : ''}`,
     kept.sets.length,
     retentionText(kept, now),
-    kept.tape.reason ?? '',
+    shown(kept.tape.reason ?? ''),
   ]);
-  const head = ['TAPE', 'POOL', 'STATE', 'FREE', 'CAPACITY', 'LAST SEEN', 'ARCHIVES', 'SETS', 'KEPT', ''];
-  await printTable(session, [head, ...rows], ['CAPACITY', 'LAST SEEN', 'SETS', 'ARCHIVES', 'FREE']);
+  const head = [
+    t`TAPE`,
+    t`POOL`,
+    t`STATE`,
+    t`FREE`,
+    t`CAPACITY`,
+    t`LAST SEEN`,
+    t`ARCHIVES`,
+    t`SETS`,
+    t`KEPT`,
+    '',
+  ];
+  const leaveOut = [t`CAPACITY`, t`LAST SEEN`, t`SETS`, t`ARCHIVES`, t`FREE`];
+  await printTable(session, [head, ...rows], leaveOut);
   for (const line of await driveLines(catalog)) session.print(line);
 }
 
@@ -143,15 +157,13 @@ async function status(session: Session, driveName: string): Promise<void> {
     }
     const { row, space } = loaded;
     session.print(
-      `Drive ${driveName} (${drive.kind}, ${drive.path}): tape ${row.name}, pool ${row.pool}, ${row.state}`,
+      t`Drive ${driveName} (${drive.kind}, ${drive.path}): tape ${row.name}, pool ${row.pool}, ${row.state}`,
     );
-    session.print(
-      `  ${formatBytes(space.free)} of ${formatBytes(space.capacity)} ` +
-        `free${protection === undefined ? '' : `; cannot be written: ${protection.why}`}`,
-    );
-    if (row.reason !== null) session.print(`  ${row.reason}`);
+    const unwritable = protection === undefined ? '' : t`; cannot be written: ${protection.why}`;
+    session.print(t`  ${formatBytes(space.free)} of ${formatBytes(space.capacity)} free${unwritable}`);
+    if (row.reason !== null) session.print(`  ${shown(row.reason)}`);
     if (row.state !== 'usable' || protection !== undefined)
-      session.print(`  → ${tapeAdvice(row, protection, driveName)}`);
+      session.print(`  → ${shown(tapeAdvice(row, protection, driveName))}`);
   } catch (error) {
     if (!(error instanceof TapeflowFailure) || error.kind !== 'person') throw error;
     if (!session.json)
