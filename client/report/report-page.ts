@@ -5,7 +5,7 @@ import { formatTime } from '../../config/local-time.js';
 import type { Report } from '../../operations/report/report.js';
 import { type Html, html, Html as Raw } from './html.js';
 import { plot } from './plot.js';
-import { periodOf, summaryFigures } from './report-summary.js';
+import { periodText, summaryFigures } from './report-summary.js';
 import { reportTables, speedText, type ReportTable } from './report-tables.js';
 import { style } from './style.js';
 import { reportHead } from './write-report.js';
@@ -16,7 +16,6 @@ import { reportHead } from './write-report.js';
  * @param of the installation and host that it is of.
  */
 export function reportPage(report: Report, of: { installation: string; host: string }): string {
-  const { from, to } = periodOf(report);
   const page = html`${new Raw(reportHead)}
     <html lang="${shownLanguage()}">
       <head>
@@ -24,7 +23,7 @@ export function reportPage(report: Report, of: { installation: string; host: str
         <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
-        <title>${t`tapeflow: ${from} to ${to}`}</title>
+        <title>tapeflow: ${periodText(report)}</title>
         <style>
           ${new Raw(style)}
         </style>
@@ -32,7 +31,7 @@ export function reportPage(report: Report, of: { installation: string; host: str
       <body>
         <header>
           <h1>${t`Backups to tape`}</h1>
-          <p class="soft">${t`${from} to ${to} · installation ${of.installation}, host ${of.host}`}</p>
+          <p class="soft">${t`${periodText(report)} · installation ${of.installation}, host ${of.host}`}</p>
         </header>
         <main>
           <dl>

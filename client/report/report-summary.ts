@@ -13,9 +13,9 @@ export interface SummaryFigure {
   more: string;
 }
 
-/** The minutes in which the period begins and ends. */
-export function periodOf({ from, to }: Report): { from: string; to: string } {
-  return { from: formatTime(from).slice(0, 16), to: formatTime(to).slice(0, 16) };
+/** The period in words. */
+export function periodText({ from, to }: Report): string {
+  return formatTime(from).slice(0, 16) + t` to ` + formatTime(to).slice(0, 16);
 }
 
 /** The figures that stand at the head of a report. */

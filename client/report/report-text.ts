@@ -3,13 +3,12 @@ import type { Report } from '../../operations/report/report.js';
 import { columnsOf, padded } from '../print/padded.js';
 import { printTable } from '../print/print-table.js';
 import type { Session } from '../session.js';
-import { periodOf, summaryFigures } from './report-summary.js';
+import { periodText, summaryFigures } from './report-summary.js';
 import { reportTables } from './report-tables.js';
 
 /** Prints a report for a terminal. */
 export async function printReport(session: Session, report: Report): Promise<void> {
-  const { from, to } = periodOf(report);
-  session.print(t`Report of ${from} to ${to}`);
+  session.print(t`Report of ${periodText(report)}`);
   session.print('');
   const figures = summaryFigures(report);
   const wide = Math.max(...figures.map(({ name }) => columnsOf(name))) + 2;
