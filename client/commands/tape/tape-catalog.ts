@@ -101,7 +101,8 @@ function printReports(session: Session, { said, reports, more }: WorkerTapeImpor
   for (const report of reports) printArchive(session, report);
   if (more > 0)
     session.say(
-      t`${formatCount(more, 'more archive was', 'more archives were')} read than one message of the worker can tell of.`,
+      t`${formatCount(more, 'more archive was', 'more archives were')} read
+        than one message of the worker can tell of.`,
     );
 }
 
