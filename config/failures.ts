@@ -1,4 +1,5 @@
 import os from 'node:os';
+import { english } from '../messages/sentence.js';
 
 /** What can be done about a failure; decides an activity's retry policy and a command's exit code. */
 export type FailureKind =
@@ -76,26 +77,26 @@ export function systemErrorCode(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
-/** Plain words for the system errors that users meet; other codes are shown as they are. */
+/** Plain words for the system errors that users meet, with the code; other codes are shown as they are. */
 const plainWords: Record<string, string> = {
-  EACCES: 'permission denied',
-  EPERM: 'operation not permitted',
-  ENOENT: 'does not exist',
-  ENOTDIR: 'a part of the path is not a folder',
-  EISDIR: 'is a folder',
-  ENOSPC: 'no space left on the device',
-  EDQUOT: 'disk quota exceeded',
-  EROFS: 'the file system is read-only',
-  EIO: 'input/output error of the device',
-  ENOTCONN: 'the file system behind the mount has died',
-  ECONNABORTED: 'the file system behind the mount has died',
-  ELOOP: 'is a symbolic link, or a loop of links',
-  ENAMETOOLONG: 'the name is too long',
-  EMFILE: 'too many open files',
-  EBUSY: 'busy',
-  ESTALE: 'stale network file handle',
-  ENODEV: 'the device is gone',
-  EINVAL: 'the file system rejects this name or call',
+  EACCES: english`permission denied (EACCES)`,
+  EPERM: english`operation not permitted (EPERM)`,
+  ENOENT: english`does not exist (ENOENT)`,
+  ENOTDIR: english`a part of the path is not a folder (ENOTDIR)`,
+  EISDIR: english`is a folder (EISDIR)`,
+  ENOSPC: english`no space left on the device (ENOSPC)`,
+  EDQUOT: english`disk quota exceeded (EDQUOT)`,
+  EROFS: english`the file system is read-only (EROFS)`,
+  EIO: english`input/output error of the device (EIO)`,
+  ENOTCONN: english`the file system behind the mount has died (ENOTCONN)`,
+  ECONNABORTED: english`the file system behind the mount has died (ECONNABORTED)`,
+  ELOOP: english`is a symbolic link, or a loop of links (ELOOP)`,
+  ENAMETOOLONG: english`the name is too long (ENAMETOOLONG)`,
+  EMFILE: english`too many open files (EMFILE)`,
+  EBUSY: english`busy (EBUSY)`,
+  ESTALE: english`stale network file handle (ESTALE)`,
+  ENODEV: english`the device is gone (ENODEV)`,
+  EINVAL: english`the file system rejects this name or call (EINVAL)`,
 };
 
 /** Maximum number of causes of an error that are shown; also bounds a circular chain. */
@@ -114,7 +115,9 @@ export function describeError(error: unknown): string {
     // One of our own sentences already tells its cause.
     cause = cause instanceof Error && !(cause instanceof TapeflowFailure) ? cause.cause : undefined;
   }
-  return phrases.join(': ');
+  return phrases
+    .slice(0, -1)
+    .reduceRight((after, before) => english`${before}: ${after}`, phrases.at(-1) ?? '');
 }
 
 /** The message of an error, and of what only looks like one: the cause of a `SideError`. */
@@ -127,7 +130,7 @@ function phraseOf(error: unknown): string {
   if (error instanceof TapeflowFailure) return error.sentence;
   const code = systemErrorCode(error);
   const words = code === undefined ? undefined : plainWords[code];
-  if (words !== undefined) return `${words} (${code})`;
+  if (words !== undefined) return words;
   // What a gRPC server says; `message` puts the status number and name in front.
   const said = error instanceof Error && 'details' in error ? error.details : undefined;
   const message = typeof said === 'string' && said !== '' ? said : messageOf(error);

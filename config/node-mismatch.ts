@@ -1,3 +1,4 @@
+import { english } from '../messages/sentence.js';
 import { TapeflowFailure, systemErrorCode } from './failures.js';
 import { projectDir } from './project-dir.js';
 
@@ -12,10 +13,10 @@ export function nodeMismatch(error: unknown): TapeflowFailure | undefined {
   const why =
     compiled === undefined
       ? (error.message.split('\n', 1)[0] ?? '').replace(/\.$/, '')
-      : `it was compiled for another version of Node (ABI ${compiled} instead of ${wanted})`;
+      : english`it was compiled for another version of Node (ABI ${compiled} instead of ${wanted})`;
   return new TapeflowFailure(
     'WrongNode',
-    `The package better-sqlite3 does not load in Node ${process.version}: ${why}.`,
-    { advice: `\`npm rebuild better-sqlite3\` in ${projectDir} fixes it.`, cause: error },
+    english`The package better-sqlite3 does not load in Node ${process.version}: ${why}.`,
+    { advice: english`\`npm rebuild better-sqlite3\` in ${projectDir} fixes it.`, cause: error },
   );
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
+import { english } from '../messages/sentence.js';
 import { describeError, systemErrorCode, TapeflowFailure } from '../config/failures.js';
 import { grantGroupReadHandle } from '../config/shared-group.js';
 import { onSide, type Side, SideError, withSide } from '../config/sides.js';
@@ -14,7 +15,10 @@ const chunkBytes = 8 * 1024 * 1024;
  */
 export class UnreadableInput extends SideError {
   constructor(side: Side, path: string, cause: unknown) {
-    const message = `${side === 'staging' ? 'the staged ' : ''}${path} cannot be read: ${describeError(cause)}`;
+    const message =
+      side === 'staging'
+        ? english`the staged ${path} cannot be read: ${describeError(cause)}`
+        : english`${path} cannot be read: ${describeError(cause)}`;
     super(side, { code: systemErrorCode(cause) ?? 'EIO', message, path });
   }
 }
@@ -129,7 +133,7 @@ async function writeFull(target: FileHandle, chunk: Buffer): Promise<void> {
   while (written < chunk.length) {
     const { bytesWritten } = await target.write(chunk, written, chunk.length - written, null);
     if (bytesWritten === 0)
-      throw new TapeflowFailure('NothingWritten', 'The device took no bytes of a write.');
+      throw new TapeflowFailure('NothingWritten', english`The device took no bytes of a write.`);
     written += bytesWritten;
   }
 }

@@ -15,6 +15,7 @@ import {
 import os from 'node:os';
 import path from 'node:path';
 import Database from 'better-sqlite3';
+import { english } from '../messages/sentence.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { makeReadableFolders } from '../config/shared-group.js';
 import { nodeMismatch } from '../config/node-mismatch.js';
@@ -48,8 +49,8 @@ export function tryLock(
   holder: Pick<LockHolder, 'role' | 'dataDir'>,
 ): { lock: ExclusiveLock } | { heldBy: LockHolder | undefined } {
   const unusable = (why: string, cause?: unknown) =>
-    new TapeflowFailure('LockUnusable', `The lock file ${file} cannot be used: ${why}.`, {
-      advice: 'Delete it if no tapeflow process runs on this machine.',
+    new TapeflowFailure('LockUnusable', english`The lock file ${file} cannot be used: ${why}.`, {
+      advice: english`Delete it if no tapeflow process runs on this machine.`,
       cause,
     });
   let database: Database.Database | undefined;
@@ -81,7 +82,7 @@ export function tryLock(
         if (now === undefined || now.ino !== locked.ino || now.dev !== locked.dev) {
           throw new TapeflowFailure(
             'LockLost',
-            `The lock file ${file} was removed or replaced while it was held.`,
+            english`The lock file ${file} was removed or replaced while it was held.`,
           );
         }
       },
@@ -94,12 +95,11 @@ export function tryLock(
 
 /** A sentence part that names the holder: `pid 4711 (tape worker) of user root, data folder /srv/tapeflow`. */
 export function describeHolder(holder: LockHolder | undefined): string {
-  if (holder === undefined) return 'another process';
-  const where = holder.host === os.hostname() ? '' : ` on ${holder.host}`;
-  return (
-    `pid ${holder.pid} (${holder.role})${where} of user ` +
-    `${holder.user}, data folder ${holder.dataDir}, since ${holder.since}`
-  );
+  if (holder === undefined) return english`another process`;
+  const { pid, role, host, user, dataDir, since } = holder;
+  return host === os.hostname()
+    ? english`pid ${pid} (${role}) of user ${user}, data folder ${dataDir}, since ${since}`
+    : english`pid ${pid} (${role}) on ${host} of user ${user}, data folder ${dataDir}, since ${since}`;
 }
 
 /** Marks the lock as in use, for cleaners of old files in /tmp (systemd-tmpfiles checks file times). */
@@ -116,9 +116,9 @@ export function touchLock(file: string): void {
 /** What an SQLite error on a lock means, as part of a sentence. */
 function whyNot(code: string): string {
   if (code === 'SQLITE_CANTOPEN' || code.startsWith('SQLITE_READONLY'))
-    return `this user may not write it (${code})`;
+    return english`this user may not write it (${code})`;
   if (code.startsWith('SQLITE_IOERR') || code === 'SQLITE_PROTOCOL')
-    return `its file system has no working locks, as on some network file systems (${code})`;
+    return english`its file system has no working locks, as on some network file systems (${code})`;
   return code;
 }
 
@@ -137,8 +137,8 @@ function prepareFile(file: string): string | undefined {
     }
     return undefined;
   }
-  if (!there.isFile()) return 'it is a symbolic link or a folder, and no file';
-  return there.nlink > 1 ? 'it is a hard link to another file' : undefined;
+  if (!there.isFile()) return english`it is a symbolic link or a folder, and no file`;
+  return there.nlink > 1 ? english`it is a hard link to another file` : undefined;
 }
 
 /** A new private file; in a group's folder, where users share a drive, for the group too. */
@@ -159,9 +159,9 @@ function noteHolder(file: string, holder: Pick<LockHolder, 'role' | 'dataDir'>):
   try {
     writeHolder(file, holder);
   } catch (cause) {
-    const why = `who holds the lock cannot be written to ${holderFile(file)}: ${describeError(cause)}`;
-    throw new TapeflowFailure('LockUnusable', `The lock file ${file} cannot be used: ${why}.`, {
-      advice: 'Its folder must be writable, and have room for a small file.',
+    const why = english`who holds the lock cannot be written to ${holderFile(file)}: ${describeError(cause)}`;
+    throw new TapeflowFailure('LockUnusable', english`The lock file ${file} cannot be used: ${why}.`, {
+      advice: english`Its folder must be writable, and have room for a small file.`,
       cause,
     });
   }

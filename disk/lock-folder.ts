@@ -1,10 +1,11 @@
 import { lstatSync, mkdirSync, type Stats } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { english } from '../messages/sentence.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { systemLocksOn } from './system-locks.js';
 
-const docs = 'see "Sharing a machine or a drive" in docs/operations.md';
+const docs = english`see "Sharing a machine or a drive" in docs/operations.md`;
 
 /**
  * Creates the folder of the drive locks, private to its user, and checks that it is safe: whoever can write there could
@@ -26,24 +27,23 @@ export function requireLockFolder(folder: string): void {
   }
   const why = unsafe(stats);
   if (why === undefined) return;
-  throw new TapeflowFailure('LockFolderUnsafe', `The lock folder ${folder} ${why}.`, {
-    advice:
-      `Remove it, or set TAPEFLOW_LOCK_DIR to a folder that only ` +
-      `you, or a group of yours, can write to; ${docs}.`,
+  throw new TapeflowFailure('LockFolderUnsafe', english`The lock folder ${folder} ${why}.`, {
+    advice: english`Remove it, or set TAPEFLOW_LOCK_DIR to a folder that only
+        you, or a group of yours, can write to; ${docs}.`,
   });
 }
 
 function unsafe(stats: Stats): string | undefined {
-  if (!stats.isDirectory()) return 'is a symbolic link or a file, and no folder';
+  if (!stats.isDirectory()) return english`is a symbolic link or a file, and no folder`;
   if (process.platform === 'win32') return undefined;
   const mine = process.getuid?.();
   const groups = [process.getgid?.(), ...(process.getgroups?.() ?? [])];
   const byGroup = (stats.mode & 0o020) !== 0;
-  if ((stats.mode & 0o002) !== 0) return 'can be written by every user of this machine';
+  if ((stats.mode & 0o002) !== 0) return english`can be written by every user of this machine`;
   if (byGroup && !groups.includes(stats.gid) && mine !== 0)
-    return `is for the group ${stats.gid}, which this user is not a member of`;
+    return english`is for the group ${stats.gid}, which this user is not a member of`;
   if (stats.uid !== mine && stats.uid !== 0 && !byGroup)
-    return `belongs to another user (uid ${stats.uid}) alone`;
+    return english`belongs to another user (uid ${stats.uid}) alone`;
   return undefined;
 }
 
@@ -51,9 +51,9 @@ function unusable(folder: string, error: unknown): TapeflowFailure {
   const { username } = os.userInfo();
   return new TapeflowFailure(
     'LockUnusable',
-    `The lock folder ${folder} cannot be used by user ${username}: ${describeError(error)}.`,
+    english`The lock folder ${folder} cannot be used by user ${username}: ${describeError(error)}.`,
     {
-      advice: `Set TAPEFLOW_LOCK_DIR to a folder of a group that all users of the drive are in; ${docs}.`,
+      advice: english`Set TAPEFLOW_LOCK_DIR to a folder of a group that all users of the drive are in; ${docs}.`,
       cause: error,
     },
   );

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { english } from '../messages/sentence.js';
 import { isPostgres } from '../config/catalog-url.js';
 import type { Settings } from '../config/settings/settings.js';
 import { truePath } from './true-path.js';
@@ -24,10 +25,10 @@ export function ownFolders(settings: Places): OwnFolder[] {
   } = settings;
   return [
     // A folder that may lie inside another one comes first: it is more specific.
-    ...drives.map((drive) => ({ path: drive.path, what: `the tape folder of drive ${drive.name}` })),
-    { path: staging, what: 'the staging folder' },
-    { path: locks, what: 'the lock folder' },
-    { path: data, what: 'the data folder' },
+    ...drives.map((drive) => ({ path: drive.path, what: english`the tape folder of drive ${drive.name}` })),
+    { path: staging, what: english`the staging folder` },
+    { path: locks, what: english`the lock folder` },
+    { path: data, what: english`the data folder` },
   ].map((folder) => ({ ...folder, path: truePath(folder.path) }));
 }
 
@@ -40,8 +41,8 @@ export function ownEntries(
 ): Record<string, string> {
   const { CATALOG_URL: catalog, LOG_FILE: log } = settings;
   const endings = isPostgres(catalog) ? [] : ['', '-wal', '-shm'];
-  const files = endings.map((end) => ({ path: `${catalog}${end}`, what: 'the catalog' }));
-  if (log !== undefined) files.push({ path: log, what: 'the log' });
+  const files = endings.map((end) => ({ path: `${catalog}${end}`, what: english`the catalog` }));
+  if (log !== undefined) files.push({ path: log, what: english`the log` });
   const ids: Record<string, string> = {};
   for (const { path: at, what } of [...files, ...ownFolders(settings)]) {
     const id = mountId(at) ?? idAt(at);

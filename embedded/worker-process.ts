@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { english } from '../messages/sentence.js';
 import type { Logger } from '../config/logger.js';
 import type { WorkerReport } from './lease.js';
 
@@ -88,9 +89,8 @@ export class WorkerProcess {
     const given = new AbortController();
     const limit = sleep(stopTimeoutMs + killedMs, false, { signal: given.signal }).catch(() => false);
     if (!(await Promise.race([exit, limit]))) {
-      const sentence =
-        `the ${name} (pid ${child.pid ?? 0}) cannot be ended before a ` +
-        `drive or a disk answers; its locks are free then`;
+      const sentence = english`the ${name} (pid ${child.pid ?? 0}) cannot be ended before a
+          drive or a disk answers; its locks are free then`;
       logger.error({ worker: name, pid: child.pid }, sentence);
       say(`${sentence[0]?.toUpperCase()}${sentence.slice(1)}.`);
       if (child.connected) child.disconnect();

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { english } from '../../messages/sentence.js';
 import { driveOrPoolName, text, whole } from './setting-types.js';
 
 /** What people can be told of. */
@@ -22,7 +23,7 @@ export type NotifyEvent = (typeof notifyEvents)[number];
 /** Those that ask a person for something: what a channel is told of unless it says otherwise. */
 export const personEvents: readonly NotifyEvent[] = notifyEvents.filter((event) => event !== 'completed');
 
-const secretWanted = 'must be a text, {"env": "NAME"} or {"file": "PATH"}';
+const secretWanted = english`must be a text, {"env": "NAME"} or {"file": "PATH"}`;
 
 /** A value that need not stand in the file: it may be in a variable of the environment, or in a file of its own. */
 const secret = z.union([text, z.strictObject({ env: text }), z.strictObject({ file: text })], {
@@ -32,7 +33,7 @@ const secret = z.union([text, z.strictObject({ env: text }), z.strictObject({ fi
 /** One of them, as the file has it. */
 export type Secret = z.output<typeof secret>;
 
-const urlWanted = 'must be a URL that begins with https:// or http://';
+const urlWanted = english`must be a URL that begins with https:// or http://`;
 
 /** True for what a message can be posted to. */
 export function isWebUrl(value: string): boolean {
@@ -42,14 +43,14 @@ export function isWebUrl(value: string): boolean {
 const url = secret.refine((value) => typeof value !== 'string' || isWebUrl(value), { error: urlWanted });
 
 const events = z
-  .array(z.enum(notifyEvents, { error: `must be one of ${notifyEvents.join(', ')}` }))
-  .min(1, 'must name at least one event')
+  .array(z.enum(notifyEvents, { error: english`must be one of ${notifyEvents.join(', ')}` }))
+  .min(1, english`must name at least one event`)
   .optional();
 
 const base = { name: driveOrPoolName, events };
 
-const addresses = z.union([text, z.array(text).min(1, 'must have an address')], {
-  error: 'must be an address, or a list of them',
+const addresses = z.union([text, z.array(text).min(1, english`must have an address`)], {
+  error: english`must be an address, or a list of them`,
 });
 
 /** The kinds of channels, and what each needs. */
@@ -69,7 +70,9 @@ const channelKinds = [
     host: text,
     port: whole(1, 65_535).optional(),
     /** `none` sends everything readable: for a server on this machine. */
-    tls: z.enum(['starttls', 'tls', 'none'], { error: 'must be starttls, tls or none' }).default('starttls'),
+    tls: z
+      .enum(['starttls', 'tls', 'none'], { error: english`must be starttls, tls or none` })
+      .default('starttls'),
     user: secret.optional(),
     password: secret.optional(),
     from: text,
@@ -79,7 +82,7 @@ const channelKinds = [
   z.strictObject({
     ...base,
     kind: z.literal('command'),
-    command: z.array(text).min(1, 'must name a program'),
+    command: z.array(text).min(1, english`must name a program`),
   }),
   /** A dead man's switch: who is not heard of in time is missed by the service at the URL. */
   z.strictObject({ ...base, kind: z.literal('ping'), url }),
@@ -87,7 +90,7 @@ const channelKinds = [
 
 /** A channel of `notify`. */
 const channel = z.discriminatedUnion('kind', channelKinds, {
-  error: `must have a kind: ${channelKinds.map(({ shape }) => shape.kind.value).join(', ')}`,
+  error: english`must have a kind: ${channelKinds.map(({ shape }) => shape.kind.value).join(', ')}`,
 });
 
 /** `notify`: channels whose names are different. */
@@ -98,7 +101,7 @@ export const channelsSchema = z.array(channel).superRefine((channels, context) =
       context.addIssue({
         code: 'custom',
         path: [index, 'name'],
-        message: 'must not be that of another channel',
+        message: english`must not be that of another channel`,
       });
 });
 

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { english } from '../../messages/sentence.js';
 import { languageOfEnvironment } from '../../messages/language.js';
 import { isPostgres } from '../catalog-url.js';
 import { machineZone } from '../time-zone.js';
@@ -43,7 +44,7 @@ export function complete(
   const tapePath = values.TAPE_PATH === undefined ? path.join(dataDir, 'tape') : absolute(values.TAPE_PATH);
   const staging = stagingBudget(values, wrong);
   if (values.ENCRYPT && values.AGE_RECIPIENTS === undefined)
-    throw wrong('ENCRYPT', 'is true, and AGE_RECIPIENTS names no one to encrypt to');
+    throw wrong('ENCRYPT', english`is true, and AGE_RECIPIENTS names no one to encrypt to`);
   requireOwnMachine(values, wrong);
   return {
     ...values,
@@ -112,9 +113,9 @@ function requireOwnMachine(
   if (address === undefined || address === 'off' || allowed || ownMachine.test(address)) return;
   throw wrong(
     'WEB_ADDRESS',
-    `is ${address}, which other machines reach: the page has no TLS, so whoever listens on the network could ` +
-      'take its token and give commands. Use 127.0.0.1, and from elsewhere `ssh -L`; or allow it with ' +
-      'WEB_ALLOW_NETWORK=true',
+    english`is ${address}, which other machines reach: the page has no TLS, so whoever listens on the network could
+      take its token and give commands. Use 127.0.0.1, and from elsewhere \`ssh -L\`; or allow it with
+      WEB_ALLOW_NETWORK=true`,
   );
 }
 
@@ -125,12 +126,12 @@ function stagingBudget(values: SettingValues, wrong: Complaint): number {
   if (budget < group)
     throw wrong(
       'STAGING_MAX_BYTES',
-      `is ${budget} bytes: it must not be below one group (MAX_GROUP_SIZE, ${group} bytes)`,
+      english`is ${budget} bytes: it must not be below one group (MAX_GROUP_SIZE, ${group} bytes)`,
     );
   if (drainAt > budget)
     throw wrong(
       'TAPE_DRAIN_AT',
-      `is ${drainAt} bytes: it must not be above STAGING_MAX_BYTES (${budget} bytes), since that much is never staged`,
+      english`is ${drainAt} bytes: it must not be above STAGING_MAX_BYTES (${budget} bytes), since that much is never staged`,
     );
   return budget;
 }
@@ -146,11 +147,17 @@ function catalogOf(
   if (isPostgres(url)) {
     // `postgres://USER@/DATABASE?host=FOLDER` leads to a socket; other URLs have no user without a host.
     if (!/^[a-z]+:\/\//i.test(url) || !URL.canParse(url.replace('@/', '@localhost/')))
-      throw wrong('CATALOG_URL', 'is no valid URL: one of PostgreSQL is postgres://USER@HOST/DATABASE');
+      throw wrong(
+        'CATALOG_URL',
+        english`is no valid URL: one of PostgreSQL is postgres://USER@HOST/DATABASE`,
+      );
     return url;
   }
   if (/^[a-z][a-z0-9+]+:/i.test(url) && !url.startsWith('file:'))
-    throw wrong('CATALOG_URL', 'must be the path of an SQLite file, or a URL postgres://USER@HOST/DATABASE');
+    throw wrong(
+      'CATALOG_URL',
+      english`must be the path of an SQLite file, or a URL postgres://USER@HOST/DATABASE`,
+    );
   return absolute(url.replace(/^file:(\/\/)?/, ''));
 }
 
@@ -163,7 +170,8 @@ function allDrives(
 ): DriveSettings[] {
   if (!drives.some((drive) => drive.name === 'lto1'))
     return [{ name: 'lto1', path: tapePath, kind: TAPE_KIND, ours: TAPE_PATH === undefined }, ...drives];
-  if (TAPE_PATH !== undefined) throw wrong('TAPE_PATH', 'and drives.lto1 both name the drive lto1: keep one');
+  if (TAPE_PATH !== undefined)
+    throw wrong('TAPE_PATH', english`and drives.lto1 both name the drive lto1: keep one`);
   return drives;
 }
 
@@ -176,16 +184,16 @@ function sharedGroup(
   if (process.platform === 'win32')
     throw wrong(
       setting,
-      'has no meaning on Windows: give others the right to read with the rights of the data folder',
+      english`has no meaning on Windows: give others the right to read with the rights of the data folder`,
     );
   const group = groupNamed(name);
   if (group === undefined)
-    throw wrong(setting, `names the group ${JSON.stringify(name)}, which this machine does not know`);
+    throw wrong(setting, english`names the group ${JSON.stringify(name)}, which this machine does not know`);
   if (!isMember(group))
     throw wrong(
       setting,
-      `names the group ${JSON.stringify(name)}, which this user is not a ` +
-        `member of: \`usermod -aG\` adds it, from the next login on`,
+      english`names the group ${JSON.stringify(name)}, which this user is not a
+        member of: \`usermod -aG\` adds it, from the next login on`,
     );
   return { sharedGroup: group };
 }
@@ -203,6 +211,6 @@ function compressionLevel(
   if (level >= least && level <= most) return level;
   throw wrong(
     'COMPRESSION_LEVEL',
-    `is ${level}: with COMPRESSION=${format} it must be a whole number from ${Math.max(least, 1)} to ${most}`,
+    english`is ${level}: with COMPRESSION=${format} it must be a whole number from ${Math.max(least, 1)} to ${most}`,
   );
 }

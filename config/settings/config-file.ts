@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
+import { english } from '../../messages/sentence.js';
 import { usageFailure } from '../failures.js';
 import { channelsSchema, keysOfChannel } from './channels.js';
 import { hookSchema } from './hooks.js';
@@ -15,7 +16,7 @@ const driveSchema = z.strictObject({ path: text, kind: driveKind.default('direct
 const poolSchema = z
   .strictObject({ retention: retention.optional(), keep: keepCounts.optional() })
   .refine(({ retention, keep }) => retention !== undefined || keep !== undefined, {
-    error: 'must have a retention such as "30d", or what to keep, such as "daily 7, monthly 12"',
+    error: english`must have a retention such as "30d", or what to keep, such as "daily 7, monthly 12"`,
   });
 
 /** What stands in the file besides settings. */
@@ -49,7 +50,7 @@ export function checkedLists(file: Record<string, unknown>, fileName: string): C
   if (!unknown) throw wrongSetting(name, fileName, problem);
   throw usageFailure(
     'UnknownSetting',
-    `${fileName} has an unknown setting ${JSON.stringify(name)}.`,
+    english`${fileName} has an unknown setting ${JSON.stringify(name)}.`,
     didYouMean(name.split('.').at(-1) ?? '', new Set(known)),
   );
 }
@@ -76,10 +77,13 @@ export function readConfigFile(file: string): Record<string, unknown> {
     parsed = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw usageFailure('WrongConfigFile', `The configuration file ${file} cannot be read as JSON: ${why}.`);
+    throw usageFailure(
+      'WrongConfigFile',
+      english`The configuration file ${file} cannot be read as JSON: ${why}.`,
+    );
   }
   if (parsed === null || typeof parsed !== 'object' || Array.isArray(parsed)) {
-    throw usageFailure('WrongConfigFile', `The configuration file ${file} must hold one JSON object.`);
+    throw usageFailure('WrongConfigFile', english`The configuration file ${file} must hold one JSON object.`);
   }
   return parsed as Record<string, unknown>;
 }

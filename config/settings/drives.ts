@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { usageFailure } from '../failures.js';
 import type { DriveSettings, Settings } from './settings.js';
 
@@ -6,7 +7,7 @@ export function driveNamed(settings: Settings, name: string): DriveSettings {
   const drive = settings.drives.find((candidate) => candidate.name === name);
   if (drive !== undefined) return drive;
   const known = settings.drives.map((candidate) => candidate.name).join(', ');
-  throw usageFailure('NoSuchDrive', `There is no drive ${name}; the drives are: ${known}.`);
+  throw usageFailure('NoSuchDrive', english`There is no drive ${name}; the drives are: ${known}.`);
 }
 
 /** The drives that a command may read with: the one that was named, or else all, represented by the first. */

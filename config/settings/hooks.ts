@@ -1,14 +1,15 @@
 import { z } from 'zod';
+import { english } from '../../messages/sentence.js';
 import { usageFailure } from '../failures.js';
 import { parseDuration } from '../durations.js';
 import { text } from './setting-types.js';
 
-const commandWanted = 'must be a list of the program and its arguments';
+const commandWanted = english`must be a list of the program and its arguments`;
 
 /** A program and its arguments, run without a shell. */
 const command = z.array(text, { error: commandWanted }).min(1, commandWanted).optional();
 
-const timeWanted = 'must be a time such as 10min, 2h or 1d';
+const timeWanted = english`must be a time such as 10min, 2h or 1d`;
 
 /** What is run on the host of a set's sources before they are read, and when nothing reads them any more. */
 export const hookSchema = z.strictObject({
@@ -20,7 +21,7 @@ export const hookSchema = z.strictObject({
     .refine((given) => (parseDuration(given) ?? 0) > 0, { error: timeWanted })
     .optional(),
   /** What becomes of a set whose `before` fails. */
-  onFailure: z.enum(['fail', 'continue'], { error: 'must be fail or continue' }).optional(),
+  onFailure: z.enum(['fail', 'continue'], { error: english`must be fail or continue` }).optional(),
 });
 
 /** A hook as the file has it. */
@@ -39,7 +40,9 @@ export function requireHook(hooks: Readonly<Record<string, HookSettings>>, name:
   const known = Object.keys(hooks).join(', ');
   throw usageFailure(
     'NoSuchHook',
-    `There is no hook ${JSON.stringify(name)}${known === '' ? '.' : `; the hooks are: ${known}.`}`,
-    '`hooks` in tapeflow.config.json has them; docs/operations.md, "Hooks", has an example.',
+    known === ''
+      ? english`There is no hook ${JSON.stringify(name)}.`
+      : english`There is no hook ${JSON.stringify(name)}; the hooks are: ${known}.`,
+    english`\`hooks\` in tapeflow.config.json has them; docs/operations.md, "Hooks", has an example.`,
   );
 }

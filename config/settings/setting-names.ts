@@ -1,4 +1,5 @@
 import { closestMatch } from 'leven';
+import { english } from '../../messages/sentence.js';
 import { usageFailure } from '../failures.js';
 import { variablesOf } from './channels.js';
 import { settingsSchema } from './settings-schema.js';
@@ -34,7 +35,7 @@ export function checkNames(env: NodeJS.ProcessEnv, file: Record<string, unknown>
     if (!known.has(name)) {
       throw usageFailure(
         'UnknownSetting',
-        `${fileName} has an unknown setting ${JSON.stringify(name)}.`,
+        english`${fileName} has an unknown setting ${JSON.stringify(name)}.`,
         didYouMean(name, known),
       );
     }
@@ -44,7 +45,7 @@ export function checkNames(env: NodeJS.ProcessEnv, file: Record<string, unknown>
     if (name.startsWith('TAPEFLOW_') && !allowed.has(name)) {
       throw usageFailure(
         'UnknownSetting',
-        `The environment has an unknown setting ${name}.`,
+        english`The environment has an unknown setting ${name}.`,
         didYouMean(name, known),
       );
     }
@@ -54,14 +55,14 @@ export function checkNames(env: NodeJS.ProcessEnv, file: Record<string, unknown>
 /** The nearest name, or those that share most of its parts; only a hint. */
 export function didYouMean(name: string, known: Set<string>): string {
   const nearest = nearestName(name, known);
-  if (nearest !== undefined) return `Did you mean ${nearest}?`;
+  if (nearest !== undefined) return english`Did you mean ${nearest}?`;
   const parts = new Set(name.toUpperCase().split('_'));
   const near = [...known].filter((other) => other.split('_').filter((part) => parts.has(part)).length >= 2);
   return near.length > 0
     ? `Did you mean ${near.slice(0, 3).join(' or ')}?`
     : known.size < 5
-      ? `Allowed are: ${[...known].join(', ')}.`
-      : '`tapeflow doctor` lists every setting.';
+      ? english`Allowed are: ${[...known].join(', ')}.`
+      : english`\`tapeflow doctor\` lists every setting.`;
 }
 
 /** The known name that was probably meant: within a typing error or two, ignoring case and underscores. */

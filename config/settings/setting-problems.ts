@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { english } from '../../messages/sentence.js';
 import { usageFailure } from '../failures.js';
 
 /** What is wrong with a setting, for the error message. */
@@ -21,7 +22,7 @@ export function firstProblem(
   const strange = error.issues.find((issue) => issue.code === 'unrecognized_keys');
   if (strange !== undefined) {
     const name = [...strange.path, strange.keys[0] ?? ''].join('.');
-    return { name, unknown: true, problem: 'is unknown', known: knownIn(strange.path) };
+    return { name, unknown: true, problem: english`is unknown`, known: knownIn(strange.path) };
   }
   const [issue] = error.issues;
   const path = issue?.path ?? [];
@@ -31,12 +32,12 @@ export function firstProblem(
   );
   const problem =
     issue === undefined
-      ? 'is wrong'
+      ? english`is wrong`
       : issue.code === 'invalid_key'
-        ? `has a name that is wrong: it ${issue.issues[0]?.message ?? 'cannot be that'}`
+        ? english`has a name that is wrong: it ${issue.issues[0]?.message ?? english`cannot be that`}`
         : value === undefined
-          ? 'is missing'
-          : `is ${shownValue(value)}: it ${demandOf(issue)}`;
+          ? english`is missing`
+          : english`is ${shownValue(value)}: it ${demandOf(issue)}`;
   return { name: path.join('.'), unknown: false, problem, known: [] };
 }
 
@@ -48,12 +49,22 @@ function shownValue(value: unknown): string {
 /** What a value has to be; our own messages say so, zod's only name types. */
 function demandOf(issue: z.core.$ZodIssue): string {
   if (issue.code !== 'invalid_type') return issue.message;
-  const types: Record<string, string> = { string: 'text', record: 'a JSON object', object: 'a JSON object' };
+  const types: Record<string, string> = {
+    string: english`text`,
+    record: english`a JSON object`,
+    object: english`a JSON object`,
+  };
   const type = types[issue.expected];
-  return type === undefined ? issue.message : `must be ${type}`;
+  return type === undefined ? issue.message : english`must be ${type}`;
 }
 
 /** The failure of a setting; `where` it comes from, `problem` the rest of the sentence. */
 export function wrongSetting(name: string, where: string, problem: string): Error {
-  return usageFailure('WrongSetting', `The setting ${name} (from ${where}) ${problem}.`);
+  const message =
+    where === 'environment'
+      ? english`The setting ${name} (from environment) ${problem}.`
+      : where === 'default'
+        ? english`The setting ${name} (from default) ${problem}.`
+        : english`The setting ${name} (from ${where}) ${problem}.`;
+  return usageFailure('WrongSetting', message);
 }

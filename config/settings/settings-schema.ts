@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import { english } from '../../messages/sentence.js';
 import { languageTags } from '../../messages/language.js';
 import { archiveFormats } from '../../entry/archive-format.js';
 import { hostName } from '../../entry/host-path.js';
@@ -34,11 +35,11 @@ export const settingsSchema = z.object({
   /** Maximum number of entries in one archive: bounds the manifest and the restore of one group. */
   MAX_GROUP_FILES: whole(1, 10_000_000).default(50_000),
   /** Format of the archives: `.tar.gz`, `.tar.zst`, or `.tar` with `none`. */
-  COMPRESSION: z.enum(archiveFormats, { error: 'must be gzip, zstd or none' }).default('gzip'),
+  COMPRESSION: z.enum(archiveFormats, { error: english`must be gzip, zstd or none` }).default('gzip'),
   /** 1 to 9 for gzip, 6 when not given; 1 to 19 for zstd, 3 when not given. */
   COMPRESSION_LEVEL: whole(0, 19).optional(),
   /** `auto`: libdeflate and zstd's own code where they were built, else what Node has; `zlib`: that in any case. */
-  COMPRESSION_CODEC: z.enum(['auto', 'zlib'], { error: 'must be auto or zlib' }).default('auto'),
+  COMPRESSION_CODEC: z.enum(['auto', 'zlib'], { error: english`must be auto or zlib` }).default('auto'),
   COMPRESSION_THREADS: whole(1, 512).default(availableParallelism()),
   /** Encrypt every set, as with `--encrypt`. */
   ENCRYPT: flag.default(false),
@@ -75,7 +76,7 @@ export const settingsSchema = z.object({
     .string()
     .regex(
       /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,30}[A-Za-z0-9])?$/,
-      'must be letters, digits and dashes, at most 32 of them',
+      english`must be letters, digits and dashes, at most 32 of them`,
     )
     .optional(),
   /** The name of this host, which has its sources and drives: see `defaultHostName` for when it is not given. */
@@ -83,7 +84,7 @@ export const settingsSchema = z.object({
     .string()
     .regex(
       hostName,
-      'must be letters, digits, dots and hyphens, at most 64, with a letter or digit at both ends',
+      english`must be letters, digits, dots and hyphens, at most 64, with a letter or digit at both ends`,
     )
     .optional(),
   /**
@@ -109,7 +110,7 @@ export const settingsSchema = z.object({
   TEMPORAL_CLI_PATH: text.optional(),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
-      error: 'must be trace, debug, info, warn, error, fatal or silent',
+      error: english`must be trace, debug, info, warn, error, fatal or silent`,
     })
     .default('info'),
   LOG_FILE: text.optional(),
@@ -160,12 +161,12 @@ export const settingsSchema = z.object({
    * lost is resumed, and missing schedules are registered again. 0: never.
    */
   LOOK_AFTER_SECONDS: z.coerce
-    .number({ error: 'must be a number of seconds, or 0' })
-    .min(0, 'must be a number of seconds, or 0')
-    .max(86_400, 'must be at most a day in seconds')
+    .number({ error: english`must be a number of seconds, or 0` })
+    .min(0, english`must be a number of seconds, or 0`)
+    .max(86_400, english`must be at most a day in seconds`)
     .default(180),
   /** The language of messages and notifications; that of the locale when not given. */
-  LANGUAGE_TAG: z.enum(languageTags, { error: `must be ${languageTags.join(' or ')}` }).optional(),
+  LANGUAGE_TAG: z.enum(languageTags, { error: english`must be ${languageTags.join(' or ')}` }).optional(),
   /** Seconds between two looks for what the channels of `notify` are to be told of. */
   NOTIFY_SECONDS: seconds.default(15),
   /** Days without a success of a tree after which people are told; 0: never. */

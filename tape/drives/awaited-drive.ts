@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import type { LockHolder } from '../../disk/exclusive-lock.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import type { DriveSettings, Settings } from '../../config/settings/settings.js';
@@ -17,7 +18,7 @@ export interface AwaitedDrive {
   heldBy(): string | undefined;
 }
 
-const heldAdvice = 'A drive is used by one at a time: this goes on by itself when that one ends.';
+const heldAdvice = english`A drive is used by one at a time: this goes on by itself when that one ends.`;
 
 /** True for the reason of a wait that no person can end: somebody else has the drive. */
 export function isHeldDrive(reason: string): boolean {
@@ -60,7 +61,7 @@ export async function awaitDrive(
     if (ours !== undefined) return ours;
     throw tapeNotReady(
       'drive_held',
-      busy?.message ?? `The drive ${driveSettings.name} is in use.`,
+      busy?.message ?? english`The drive ${driveSettings.name} is in use.`,
       heldAdvice,
     );
   };

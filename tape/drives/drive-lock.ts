@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { lstatSync } from 'node:fs';
 import path from 'node:path';
+import { english } from '../../messages/sentence.js';
 import {
   describeHolder,
   readHolder,
@@ -43,7 +44,7 @@ export function lockDrive(settings: Settings, drive: DriveSettings, role: string
   requireLockFolder(settings.TAPEFLOW_LOCK_DIR);
   const before = oldVersionLockHolder(path.basename(driveFile));
   if (before !== undefined && path.dirname(driveFile) !== '/tmp/tapeflow-locks') {
-    throw driveBusy(drive, `pid ${before}, a process of an earlier tapeflow version`);
+    throw driveBusy(drive, english`pid ${before}, a process of an earlier tapeflow version`);
   }
   const taken = tryLock(driveFile, { role, dataDir });
   if (!('lock' in taken)) {
@@ -79,7 +80,8 @@ export function lockDrive(settings: Settings, drive: DriveSettings, role: string
       }
     },
     check() {
-      if (released) throw new TapeflowFailure('LockLost', `The lock of drive ${drive.name} was given back.`);
+      if (released)
+        throw new TapeflowFailure('LockLost', english`The lock of drive ${drive.name} was given back.`);
       driveLock.check();
       medium?.lock.check();
     },
@@ -111,7 +113,7 @@ export function driveHolder(settings: Settings, drive: DriveSettings): DriveHold
   const holder = readHolder(file);
   // What was written down may be of one before.
   if (holder?.pid === lock.pid) return { who: describeHolder(holder), dataDir: holder.dataDir };
-  return { who: `pid ${lock.pid} of user ${userName(lock.uid)}`, dataDir: undefined };
+  return { who: english`pid ${lock.pid} of user ${userName(lock.uid)}`, dataDir: undefined };
 }
 
 function locksOn(file: string): SystemLock[] {
@@ -133,29 +135,32 @@ function driveBusy(
   holder: string,
   details: { holder?: LockHolder } = {},
 ): TapeflowFailure {
-  return new TapeflowFailure('DriveBusy', `The drive ${drive.name} (${drive.path}) is in use by ${holder}.`, {
-    details,
-    advice: 'One process writes to a drive at a time: use that one, or stop it first.',
-  });
+  return new TapeflowFailure(
+    'DriveBusy',
+    english`The drive ${drive.name} (${drive.path}) is in use by ${holder}.`,
+    {
+      details,
+      advice: english`One process writes to a drive at a time: use that one, or stop it first.`,
+    },
+  );
 }
 
 function tapeBusy(drive: DriveSettings, holder: LockHolder | undefined): TapeflowFailure {
   return new TapeflowFailure(
     'TapeBusy',
-    `The tape in drive ${drive.name} (${drive.path}) is in use by ` +
-      `${describeHolder(holder)}: two paths lead to one tape.`,
-    { advice: 'Give each drive a path of its own, or let that one end.' },
+    english`The tape in drive ${drive.name} (${drive.path}) is in use by
+      ${describeHolder(holder)}: two paths lead to one tape.`,
+    { advice: english`Give each drive a path of its own, or let that one end.` },
   );
 }
 
 function heldElsewhere(drive: DriveSettings, holder: string): TapeflowFailure {
   return new TapeflowFailure(
     'TapeBusy',
-    `The drive ${drive.name} (${drive.path}) is being written to by ${holder}, who has another lock folder.`,
+    english`The drive ${drive.name} (${drive.path}) is being written to by ${holder}, who has another lock folder.`,
     {
-      advice:
-        'It goes on when that one has written; users who share a drive ' +
-        'give TAPEFLOW_LOCK_DIR the same folder of a group.',
+      advice: english`It goes on when that one has written; users who share a drive
+          give TAPEFLOW_LOCK_DIR the same folder of a group.`,
     },
   );
 }

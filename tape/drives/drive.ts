@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { tapeNotReady } from './tape-not-ready.js';
 import { readdir, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
@@ -58,8 +59,8 @@ export async function confirmMedium(settings: DriveSettings, medium: Medium): Pr
   if (now === medium.key) return;
   throw tapeNotReady(
     'went_away',
-    `The tape went out of drive ${settings.name} (${settings.path}) while it was written.`,
-    'Load and mount it again.',
+    english`The tape went out of drive ${settings.name} (${settings.path}) while it was written.`,
+    english`Load and mount it again.`,
   );
 }
 

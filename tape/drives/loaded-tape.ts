@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { english } from '../../messages/sentence.js';
 import { isCatalogReadOnly } from '../../catalog/catalog-failure.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { lastCommittedOn } from '../../catalog/copies/copies.js';
@@ -24,7 +25,7 @@ export interface LoadedTape {
  */
 const newsAfterMs = 60_000;
 
-const labelAdvice = 'Label it with `tapeflow tape label NAME --pool POOL`, or load another tape.';
+const labelAdvice = english`Label it with \`tapeflow tape label NAME --pool POOL\`, or load another tape.`;
 
 /**
  * Identifies the tape in the drive. Throws `TapeNotReady` with the reason: not mounted, unreadable, unlabelled,
@@ -45,7 +46,7 @@ const ofTheDrive = new Set(['not_mounted', 'not_ltfs', 'unreadable', 'silent', '
  */
 export async function requireForReading(drive: Drive, catalog: Catalog, wanted: string): Promise<LoadedTape> {
   const name = (await tapeByUuid(catalog, wanted))?.name ?? wanted;
-  const load = `Load the tape ${name} into drive ${drive.settings.name}.`;
+  const load = english`Load the tape ${name} into drive ${drive.settings.name}.`;
   let tape: LoadedTape;
   try {
     tape = await labelledTape(drive, catalog);
@@ -54,13 +55,13 @@ export async function requireForReading(drive: Drive, catalog: Catalog, wanted: 
     const { reason: told } = error.details;
     const reason = typeof told === 'string' ? told : 'unreadable';
     // If no tape can be read, the advice for that is shown too; advice about another tape in the drive would not help.
-    const first = ofTheDrive.has(reason) && error.advice !== undefined ? `${error.advice} ` : '';
+    const first = ofTheDrive.has(reason) && error.advice !== undefined ? english`${error.advice} ` : '';
     throw tapeNotReady(reason, error.message, first + load, { first });
   }
   if (tape.row.uuid === wanted) return tape;
   throw tapeNotReady(
     'wrong_tape',
-    `The tape ${tape.row.name} is in drive ${drive.settings.name}, but ${name} is wanted.`,
+    english`The tape ${tape.row.name} is in drive ${drive.settings.name}, but ${name} is wanted.`,
     load,
     { loaded: tape.row.name },
   );
@@ -74,7 +75,7 @@ async function labelledTape(drive: Drive, catalog: Catalog): Promise<LoadedTape>
   if (label === undefined) {
     throw tapeNotReady(
       'unlabelled',
-      `The tape in drive ${name} (${drive.settings.path}) has no label (${labelFileName}).`,
+      english`The tape in drive ${name} (${drive.settings.path}) has no label (${labelFileName}).`,
       labelAdvice,
     );
   }
@@ -85,17 +86,17 @@ async function labelledTape(drive: Drive, catalog: Catalog): Promise<LoadedTape>
     throw tapeNotReady(
       'foreign',
       label.installation === (await installationId(catalog))
-        ? `The tape ${label.name} in drive ${name} was labelled by this installation, but its catalog does not know it.`
-        : `The tape ${label.name} in drive ${name} belongs to another installation: this catalog does not know it.`,
-      `\`tapeflow tape catalog${driveFlag(name)}\` reads what it holds; ${adoptAdvice(name)}.`,
+        ? english`The tape ${label.name} in drive ${name} was labelled by this installation, but its catalog does not know it.`
+        : english`The tape ${label.name} in drive ${name} belongs to another installation: this catalog does not know it.`,
+      english`\`tapeflow tape catalog${driveFlag(name)}\` reads what it holds; ${adoptAdvice(name)}.`,
     );
   }
   if (medium.volume !== null && row.volume !== null && medium.volume !== row.volume) {
     throw tapeNotReady(
       'wrong_volume',
-      `The tape in drive ${name} carries the label ${row.name}, but its ` +
-        `volume id is ${medium.volume} and not ${row.volume}.`,
-      'It was formatted again, or the label was copied: load the right tape.',
+      english`The tape in drive ${name} carries the label ${row.name}, but its
+        volume id is ${medium.volume} and not ${row.volume}.`,
+      english`It was formatted again, or the label was copied: load the right tape.`,
     );
   }
   const space = await lookAt(drive, () => drive.space());
@@ -126,31 +127,29 @@ export async function requireOwn(
   if (label.installation === (await installationId(catalog)) && row.state !== 'foreign') return;
   throw tapeNotReady(
     'foreign',
-    `The tape ${row.name} in drive ${drive.settings.name} belongs to ` +
-      `another installation: it is read, and never written to.`,
-    `Load a tape of your own${ofPool}; ${adoptAdvice(drive.settings.name)}.`,
+    english`The tape ${row.name} in drive ${drive.settings.name} belongs to
+      another installation: it is read, and never written to.`,
+    english`Load a tape of your own${ofPool}; ${adoptAdvice(drive.settings.name)}.`,
   );
 }
 
 /** Advice on how to adopt a tape that this catalog does not know. */
 export function adoptAdvice(drive: string): string {
-  return (
-    `if that installation is gone, or the tape is your own and its catalog was lost, ` +
-    `\`tapeflow tape catalog --adopt${driveFlag(drive)}\` makes it one of this`
-  );
+  return english`if that installation is gone, or the tape is your own and its catalog was lost,
+      \`tapeflow tape catalog --adopt${driveFlag(drive)}\` makes it one of this`;
 }
 
 /** The option that selects a drive on the command line. */
 function driveFlag(drive: string): string {
-  return drive === 'lto1' ? '' : ` --drive ${drive}`;
+  return drive === 'lto1' ? '' : english` --drive ${drive}`;
 }
 
 /** The failure for a tape with an unfinished erase: it takes no writes, and what is left on it does not count. */
 export function unfinishedErase(drive: Drive, { name }: TapeRow): TapeflowFailure {
   return tapeNotReady(
     'erasing',
-    `The erasing of tape ${name}, which is in drive ${drive.settings.name}, has not ended.`,
-    `\`tapeflow tape erase ${name} --yes\` ends it.`,
+    english`The erasing of tape ${name}, which is in drive ${drive.settings.name}, has not ended.`,
+    english`\`tapeflow tape erase ${name} --yes\` ends it.`,
   );
 }
 
@@ -163,14 +162,15 @@ async function requireLastArchive(drive: Drive, catalog: Catalog, row: TapeRow):
   if (last === undefined) return;
   const size = await lookAt(drive, () => drive.sizeOf(path.join(last.set_id, last.name)));
   if (size === last.size) return;
-  const found = size === undefined ? 'is not there' : `has ${size} bytes instead of ${last.size}`;
+  const found =
+    size === undefined ? english`is not there` : english`has ${size} bytes instead of ${last.size}`;
   throw tapeNotReady(
     'last_archive_missing',
-    `The tape in drive ${drive.settings.name} carries the label ` +
-      `${row.name}, but its last archive ${last.set_id}/${last.name} ` +
-      `${found}: it is another cartridge with a copied label, or damaged.`,
-    `Load the right ${row.name}; if this is it, keep it for a rescue: ` +
-      `\`tapeflow tape distrust ${row.name}\`, and load another tape.`,
+    english`The tape in drive ${drive.settings.name} carries the label
+      ${row.name}, but its last archive ${last.set_id}/${last.name}
+      ${found}: it is another cartridge with a copied label, or damaged.`,
+    english`Load the right ${row.name}; if this is it, keep it for a rescue:
+      \`tapeflow tape distrust ${row.name}\`, and load another tape.`,
   );
 }
 
@@ -185,8 +185,8 @@ export async function lookAt<Result>(drive: Drive, look: () => Promise<Result>):
     const { name, path: where } = drive.settings;
     throw tapeNotReady(
       'unreadable',
-      `The tape in drive ${name} (${where}) cannot be read: ${describeError(error)}.`,
-      'Unmount it and mount it again, or load another tape.',
+      english`The tape in drive ${name} (${where}) cannot be read: ${describeError(error)}.`,
+      english`Unmount it and mount it again, or load another tape.`,
     );
   }
 }

@@ -1,5 +1,6 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { english } from '../../messages/sentence.js';
 import { systemErrorCode } from '../../config/failures.js';
 
 /**
@@ -13,20 +14,21 @@ export async function mountProblem(mountPoint: string): Promise<string | undefin
   try {
     real = await realpath(mountPoint);
     const stats = await stat(real);
-    if (!stats.isDirectory()) return 'is not a folder';
+    if (!stats.isDirectory()) return english`is not a folder`;
     device = stats.dev;
     parent = (await stat(path.dirname(real))).dev;
   } catch (error) {
     const code = systemErrorCode(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return 'does not exist';
+    if (code === 'ENOENT' || code === 'ENOTDIR') return english`does not exist`;
     if (code === 'ENOTCONN' || code === 'ESHUTDOWN') return 'dead';
-    if (code === 'EIO' || code === 'ENODEV') return `reports a device error (${code})`;
+    if (code === 'EIO' || code === 'ENODEV') return english`reports a device error (${code})`;
     throw error;
   }
   // A drive letter is a separate volume, without parent or mount table.
   if (process.platform === 'win32') return undefined;
-  if (device === parent) return 'is a plain folder: nothing is mounted there';
-  if (process.platform === 'linux' && !(await mountPoints()).has(real)) return 'is not in the mount table';
+  if (device === parent) return english`is a plain folder: nothing is mounted there`;
+  if (process.platform === 'linux' && !(await mountPoints()).has(real))
+    return english`is not in the mount table`;
   return undefined;
 }
 

@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
+import { english } from '../../messages/sentence.js';
 import { describeError, systemErrorCode } from '../../config/failures.js';
 import type { DriveSettings } from '../../config/settings/settings.js';
 import { fsyncFolder } from '../../disk/durable-file.js';
@@ -25,17 +26,17 @@ function directoryDrive(settings: DriveSettings): Drive {
         if (systemErrorCode(error) !== 'ENOENT' && systemErrorCode(error) !== 'ENOTDIR') {
           throw tapeNotReady(
             'not_mounted',
-            `The folder ${settings.path} of drive ${settings.name} cannot be looked at: ${describeError(error)}.`,
-            'Mount it, or correct its path in the settings.',
+            english`The folder ${settings.path} of drive ${settings.name} cannot be looked at: ${describeError(error)}.`,
+            english`Mount it, or correct its path in the settings.`,
           );
         }
       }
       throw tapeNotReady(
         'not_mounted',
-        `The folder ${settings.path} of drive ${settings.name} does not exist.`,
+        english`The folder ${settings.path} of drive ${settings.name} does not exist.`,
         settings.ours
-          ? 'The first backup makes and labels it.'
-          : 'Mount or make it (tapeflow never creates it), or correct its path in the settings.',
+          ? english`The first backup makes and labels it.`
+          : english`Mount or make it (tapeflow never creates it), or correct its path in the settings.`,
       );
     },
     space: () => spaceOf(settings.path),

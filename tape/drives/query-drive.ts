@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { english } from '../../messages/sentence.js';
 import { describeError, TapeflowFailure } from '../../config/failures.js';
 import type { DriveSettings, Settings } from '../../config/settings/settings.js';
 import type { Drive } from './drive.js';
@@ -17,9 +18,9 @@ const maxSeconds = 15;
 function silentDriveFailure({ name, path }: DriveSettings, ms: number): TapeflowFailure {
   return tapeNotReady(
     'silent',
-    `The drive ${name} (${path}) has not answered for ${Math.round(ms / 100) / 10} s.`,
-    'It is busy with a long step, such as writing its index, or it hangs: look again in some ' +
-      'minutes; if it stays so, look at the drive, and at the LTFS process behind the mount.',
+    english`The drive ${name} (${path}) has not answered for ${Math.round(ms / 100) / 10} s.`,
+    english`It is busy with a long step, such as writing its index, or it hangs: look again in some
+      minutes; if it stays so, look at the drive, and at the LTFS process behind the mount.`,
   );
 }
 
@@ -27,8 +28,8 @@ function silentDriveFailure({ name, path }: DriveSettings, ms: number): Tapeflow
 function onOtherHost({ name, path }: DriveSettings, host: string): TapeflowFailure {
   return tapeNotReady(
     'other_host',
-    `The drive ${name} (${path}) is on host ${host}, and only commands there look into it.`,
-    `Run this command on host ${host}.`,
+    english`The drive ${name} (${path}) is on host ${host}, and only commands there look into it.`,
+    english`Run this command on host ${host}.`,
   );
 }
 
@@ -159,9 +160,9 @@ class AskedDrive {
   }
 
   private fail(error: unknown): void {
-    const why = error === undefined ? 'it ended' : describeError(error);
+    const why = error === undefined ? english`it ended` : describeError(error);
     for (const { reject } of this.waiting.values())
-      reject(new Error(`the process that asks the drive has failed: ${why}`));
+      reject(new Error(english`the process that asks the drive has failed: ${why}`));
     this.waiting.clear();
   }
 }

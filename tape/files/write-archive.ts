@@ -1,5 +1,6 @@
 import { lstat, rmdir } from 'node:fs/promises';
 import path from 'node:path';
+import { english } from '../../messages/sentence.js';
 import { TapeflowFailure, systemErrorCode } from '../../config/failures.js';
 import { makeReadableFolder } from '../../config/shared-group.js';
 import { onSide } from '../../config/sides.js';
@@ -65,8 +66,8 @@ export async function makeTapeFolder(
 export function folderTaken(folder: string): TapeflowFailure {
   return tapeNotReady(
     'name_taken',
-    `The tape has something else than a folder at ${folder}, where the archives of the set belong.`,
-    'Load another tape, or take that entry away.',
+    english`The tape has something else than a folder at ${folder}, where the archives of the set belong.`,
+    english`Load another tape, or take that entry away.`,
   );
 }
 
@@ -120,15 +121,15 @@ async function copyWhole(file: StagedFile, part: string, { guard, confirm }: Wri
     await removeFile(part);
     throw new TapeflowFailure(
       'StagedArchiveDamaged',
-      `The staged ${file.path} is not what was compressed (${copied.bytes} bytes, sha256 ` +
-        `${copied.sha256.slice(0, 12)}…; expected ${file.size} bytes, ${file.sha256.slice(0, 12)}…).`,
+      english`The staged ${file.path} is not what was compressed (${copied.bytes} bytes, sha256
+        ${copied.sha256.slice(0, 12)}…; expected ${file.size} bytes, ${file.sha256.slice(0, 12)}…).`,
     );
   }
   const onTape = await sizeOf(part);
   if (onTape !== file.size) {
     throw new TapeflowFailure(
       'ShortOnTape',
-      `The tape holds ${onTape ?? 0} bytes of ${file.name} instead of ${file.size}.`,
+      english`The tape holds ${onTape ?? 0} bytes of ${file.name} instead of ${file.size}.`,
       { kind: 'transient' },
     );
   }

@@ -1,6 +1,7 @@
 import { lstat, open, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
+import { english } from '../../messages/sentence.js';
 import type { SetEnd } from '../../catalog/sets/set-end.js';
 import { systemErrorCode } from '../../config/failures.js';
 import { onSide } from '../../config/sides.js';
@@ -58,19 +59,21 @@ function parseMark(text: string, setId: string): { mark: EndMark } | { wrong: st
   try {
     json = JSON.parse(text);
   } catch {
-    return { wrong: 'it is not JSON' };
+    return { wrong: english`it is not JSON` };
   }
   const parsed = endMarkSchema.safeParse(json);
   const { version } = (json ?? {}) as { version?: unknown };
   if (!parsed.success && typeof version === 'number' && version > markVersion)
-    return { wrong: `it has version ${version}, and this program reads ${markVersion}` };
+    return { wrong: english`it has version ${version}, and this program reads ${markVersion}` };
   if (!parsed.success)
-    return { wrong: `its ${parsed.error.issues[0]?.path.join('.').slice(0, 100) ?? 'content'} is wrong` };
+    return {
+      wrong: english`its ${parsed.error.issues[0]?.path.join('.').slice(0, 100) ?? 'content'} is wrong`,
+    };
   const mark = parsed.data;
-  if (mark.set !== setId) return { wrong: 'it is of another set' };
+  if (mark.set !== setId) return { wrong: english`it is of another set` };
   let last = 0;
   for (const [from, to] of mark.without) {
-    if (from <= last || to < from || to > mark.groups) return { wrong: 'its without is wrong' };
+    if (from <= last || to < from || to > mark.groups) return { wrong: english`its without is wrong` };
     last = to;
   }
   return { mark };

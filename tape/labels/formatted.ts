@@ -1,4 +1,5 @@
 import { readdir } from 'node:fs/promises';
+import { english } from '../../messages/sentence.js';
 import type { TapeRow } from '../../catalog/rows.js';
 import { isPartOf } from '../../disk/part-files.js';
 import type { Drive, Medium } from '../drives/drive.js';
@@ -26,8 +27,6 @@ export async function mayBeFormatted(
 
 /** Advice on how to say that it is that tape. */
 export function formattedAdvice(name: string): string {
-  return (
-    `If it is ${name}, formatted since, \`tapeflow tape erase ` +
-    `${name} --yes --formatted\` gives it its label again`
-  );
+  return english`If it is ${name}, formatted since, \`tapeflow tape erase
+      ${name} --yes --formatted\` gives it its label again`;
 }

@@ -1,6 +1,7 @@
 import { open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
+import { english } from '../../messages/sentence.js';
 import type { TapeflowFailure } from '../../config/failures.js';
 import { grantGroupReadHandle } from '../../config/shared-group.js';
 import { fsyncFolder } from '../../disk/durable-file.js';
@@ -50,31 +51,31 @@ export async function readLabel(mountPoint: string): Promise<TapeLabel | undefin
   try {
     json = JSON.parse(text);
   } catch {
-    throw damaged(file, 'it is not JSON');
+    throw damaged(file, english`it is not JSON`);
   }
   const parsed = labelSchema.safeParse(json);
   if (parsed.success) return parsed.data;
   const { tapeflowLabel: version } = (json ?? {}) as { tapeflowLabel?: unknown };
   if (typeof version === 'number' && version > labelVersion) throw ofLaterVersion(file, version);
   const issue = parsed.error.issues[0];
-  throw damaged(file, `its ${issue?.path.join('.') ?? 'content'} is wrong`);
+  throw damaged(file, english`its ${issue?.path.join('.') ?? 'content'} is wrong`);
 }
 
 /** Nothing is wrong with such a tape: it must not be told to be labelled anew. */
 function ofLaterVersion(file: string, version: number): TapeflowFailure {
   return tapeNotReady(
     'label_version',
-    `The tape's label ${file} has version ${version}, and this program reads ${labelVersion}.`,
-    'Load another tape, or use a newer version of tapeflow for this one.',
+    english`The tape's label ${file} has version ${version}, and this program reads ${labelVersion}.`,
+    english`Load another tape, or use a newer version of tapeflow for this one.`,
   );
 }
 
 function damaged(file: string, why: string): TapeflowFailure {
   return tapeNotReady(
     'label_damaged',
-    `The tape's label ${file} is damaged: ${why}.`,
-    'Load another tape, or label this one again with `tapeflow tape ' +
-      'label NAME --pool POOL --force` if nothing on it is needed.',
+    english`The tape's label ${file} is damaged: ${why}.`,
+    english`Load another tape, or label this one again with \`tapeflow tape
+      label NAME --pool POOL --force\` if nothing on it is needed.`,
   );
 }
 

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { english } from '../../messages/sentence.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../../config/failures.js';
 
 const run = promisify(execFile);
@@ -84,8 +85,8 @@ export async function requireAttributeTool(): Promise<AttributeTool> {
   if (tool !== undefined) return tool;
   throw new TapeflowFailure(
     'NoAttributeTool',
-    'This machine has no way to sync the index of an LTFS tape: neither getfattr/setfattr nor Python 3 was found.',
-    { kind: 'person', advice: 'Install the package attr.' },
+    english`This machine has no way to sync the index of an LTFS tape: neither getfattr/setfattr nor Python 3 was found.`,
+    { kind: 'person', advice: english`Install the package attr.` },
   );
 }
 

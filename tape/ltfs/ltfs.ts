@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { TapeflowFailure, describeError, systemErrorCode } from '../../config/failures.js';
 import type { DriveSettings } from '../../config/settings/settings.js';
 import { sideOf } from '../../config/sides.js';
@@ -30,9 +31,9 @@ export function ltfsDrive(settings: DriveSettings): Drive {
   const ltfsDied = () =>
     tapeNotReady(
       'not_mounted',
-      `No tape is mounted in drive ${settings.name}: the LTFS process behind ${where} has died.`,
-      'Unmount it and mount the tape with LTFS again; `ltfsck` repairs a tape that ' +
-        'does not mount, and where that fails, `ltfsck --deep-recovery`.',
+      english`No tape is mounted in drive ${settings.name}: the LTFS process behind ${where} has died.`,
+      english`Unmount it and mount the tape with LTFS again; \`ltfsck\` repairs a tape that
+        does not mount, and where that fails, \`ltfsck --deep-recovery\`.`,
     );
   const read = async (attribute: string): Promise<string> => {
     try {
@@ -42,9 +43,9 @@ export function ltfsDrive(settings: DriveSettings): Drive {
       if (isDeadMount(error)) throw ltfsDied();
       throw tapeNotReady(
         'not_ltfs',
-        `The mount ${where} of drive ${settings.name} does not answer ` +
-          `as LTFS (${attribute}: ${attributeError(error)}).`,
-        'Mount the tape with LTFS again, or set TAPE_KIND=directory if it is a plain folder.',
+        english`The mount ${where} of drive ${settings.name} does not answer
+          as LTFS (${attribute}: ${attributeError(error)}).`,
+        english`Mount the tape with LTFS again, or set TAPE_KIND=directory if it is a plain folder.`,
       );
     }
   };
@@ -57,8 +58,8 @@ export function ltfsDrive(settings: DriveSettings): Drive {
       if (missing !== undefined) {
         throw tapeNotReady(
           'not_mounted',
-          `No tape is mounted in drive ${settings.name}: ${where} ${missing}.`,
-          `Load a tape and mount it with LTFS at ${where}.`,
+          english`No tape is mounted in drive ${settings.name}: ${where} ${missing}.`,
+          english`Load a tape and mount it with LTFS at ${where}.`,
         );
       }
       const volume = process.platform === 'win32' ? null : await read(attributes.volume);
@@ -70,8 +71,8 @@ export function ltfsDrive(settings: DriveSettings): Drive {
       } catch (error) {
         throw tapeNotReady(
           'not_mounted',
-          `The mount ${where} of drive ${settings.name} does not tell its free space: ${describeError(error)}.`,
-          'Unmount it and mount the tape with LTFS again.',
+          english`The mount ${where} of drive ${settings.name} does not tell its free space: ${describeError(error)}.`,
+          english`Unmount it and mount the tape with LTFS again.`,
         );
       }
     },
@@ -93,14 +94,14 @@ export function ltfsDrive(settings: DriveSettings): Drive {
         if (isDeadMount(error)) throw ltfsDied();
         throw new TapeflowFailure(
           'IndexSyncFailed',
-          `LTFS at ${where} could not write its index: ${attributeError(error)}.`,
+          english`LTFS at ${where} could not write its index: ${attributeError(error)}.`,
           {
             kind: 'transient',
           },
         );
       }
       const after = await read(attributes.generation);
-      return `index generation ${before} → ${after}`;
+      return english`index generation ${before} → ${after}`;
     },
   };
 }
@@ -116,9 +117,9 @@ const permanentError = 0x20 | 0x40 | 0x80;
  * set counts.
  */
 const lockReasons: readonly [number, string][] = [
-  [permanentError, 'LTFS had a write error on it and has made it read-only for good'],
-  [0x04 | 0x08 | 0x10, 'its write protection is set'],
-  [0x01 | 0x02, 'the volume is locked'],
+  [permanentError, english`LTFS had a write error on it and has made it read-only for good`],
+  [0x04 | 0x08 | 0x10, english`its write protection is set`],
+  [0x01 | 0x02, english`the volume is locked`],
 ];
 
 /** Why a volume lock state (`0x00000000`, in some versions `0`) forbids writing; undefined when it does not. */
@@ -126,7 +127,7 @@ export function describeLockState(state: string): WriteProtection | undefined {
   const bits = Number(state);
   if (bits === 0) return undefined;
   const reason = lockReasons.find(([mask]) => (bits & mask) !== 0)?.[1];
-  const why = `${reason ?? 'it is locked'} (volume lock state ${state})`;
+  const why = english`${reason ?? 'it is locked'} (volume lock state ${state})`;
   return { why, forGood: (bits & permanentError) !== 0 };
 }
 

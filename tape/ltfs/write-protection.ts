@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import type { TapeRow } from '../../catalog/rows.js';
 
 /** Why a tape takes no writes. */
@@ -9,11 +10,11 @@ export interface WriteProtection {
 }
 
 /** Part of the reason for a tape that became read-only without being locked; LTFS keeps it so until unmounted. */
-export const untilRemounted = 'it takes writes again only after it was unmounted and mounted again';
+export const untilRemounted = english`it takes writes again only after it was unmounted and mounted again`;
 
 /** Why a tape is suspect after an error. */
 export function writeErrorReason(what: 'write' | 'sync', why: string): string {
-  return `${what === 'sync' ? 'its sync' : 'a write on it'} failed: ${why}`;
+  return english`${what === 'sync' ? 'its sync' : 'a write on it'} failed: ${why}`;
 }
 
 /** True for a reason that `writeErrorReason` made. */
@@ -23,7 +24,7 @@ export function isWriteError(reason: string): boolean {
 
 /** Advice for a cartridge that LTFS has made read-only for good, or that had a write error. */
 export function copyOffAdvice({ name, pool }: Pick<TapeRow, 'name' | 'pool'>): string {
-  return `\`tapeflow tape copy ${name} --pool ${pool}\` copies off what it holds; then retire it.`;
+  return english`\`tapeflow tape copy ${name} --pool ${pool}\` copies off what it holds; then retire it.`;
 }
 
 /** Advice for one of our tapes that takes no writes. */
@@ -31,6 +32,6 @@ export function protectionAdvice(
   { forGood }: Pick<WriteProtection, 'forGood'>,
   tape: Pick<TapeRow, 'name' | 'pool'>,
 ): string {
-  if (forGood) return `Load another tape of pool ${tape.pool}. ${copyOffAdvice(tape)}`;
-  return `Open its write protection and mount it again, or load another tape of pool ${tape.pool}.`;
+  if (forGood) return english`Load another tape of pool ${tape.pool}. ${copyOffAdvice(tape)}`;
+  return english`Open its write protection and mount it again, or load another tape of pool ${tape.pool}.`;
 }

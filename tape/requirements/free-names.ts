@@ -1,6 +1,7 @@
 import type { Stats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
+import { english } from '../../messages/sentence.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { wasBegunOn } from '../../catalog/copies/begun-copies.js';
 import { systemErrorCode } from '../../config/failures.js';
@@ -31,9 +32,9 @@ export async function requireFreeNames(
       continue;
     throw tapeNotReady(
       'name_taken',
-      `The tape ${row.name} holds another ${setId}/${name} already, which this catalog did not write.`,
-      `Load another tape of pool ${row.pool}, or \`tapeflow cancel ` +
-        `${setId}\` and start a new set under the next number.`,
+      english`The tape ${row.name} holds another ${setId}/${name} already, which this catalog did not write.`,
+      english`Load another tape of pool ${row.pool}, or \`tapeflow cancel
+        ${setId}\` and start a new set under the next number.`,
     );
   }
 }

@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import type { TapeRow } from '../../catalog/rows.js';
 import { holdsOtherCopy } from '../../catalog/copies/copies.js';
@@ -36,7 +37,7 @@ export async function requireTape(
   // After checking the drive, which may hold a larger tape than any known one.
   await requireTapeExists(catalog, demand);
   const { row } = tape;
-  await requireOwn(drive, catalog, tape, ` of pool ${demand.pool}`);
+  await requireOwn(drive, catalog, tape, english` of pool ${demand.pool}`);
   if (row.state === 'erasing') throw unfinishedErase(drive, row);
   requireWanted(drive, row, demand, wanted);
   await requireNoOtherCopy(catalog, row, demand);
@@ -59,17 +60,17 @@ function requireWanted(
   if (wanted !== undefined && row.uuid !== demand.wanted) {
     throw tapeNotReady(
       'wrong_tape',
-      `The tape ${row.name} is in drive ${drive.settings.name}, but ${wanted} ` +
-        `is wanted: it holds archives whose index is not synced yet.`,
-      `Load ${wanted}; if it is lost, \`tapeflow tape distrust ${wanted}\` writes them again elsewhere.`,
+      english`The tape ${row.name} is in drive ${drive.settings.name}, but ${wanted}
+        is wanted: it holds archives whose index is not synced yet.`,
+      english`Load ${wanted}; if it is lost, \`tapeflow tape distrust ${wanted}\` writes them again elsewhere.`,
     );
   }
   if (row.pool === demand.pool) return;
   throw tapeNotReady(
     'wrong_pool',
-    `The tape ${row.name} is of pool ${row.pool}, but the set writes to pool ` +
-      `${demand.pool}${demand.because === undefined ? '' : ` next (${demand.because})`}.`,
-    `Load a tape of pool ${demand.pool}.`,
+    english`The tape ${row.name} is of pool ${row.pool}, but the set writes to pool
+      ${demand.pool}${demand.because === undefined ? '' : ` next (${demand.because})`}.`,
+    english`Load a tape of pool ${demand.pool}.`,
   );
 }
 
@@ -82,9 +83,9 @@ async function requireNoOtherCopy(
   if (next === undefined || !(await holdsOtherCopy(catalog, { setId, ...next }, row.uuid))) return;
   throw tapeNotReady(
     'holds_other_copy',
-    `The tape ${row.name} holds another copy of group ${next.group} of set ` +
-      `${setId} already, and two copies on one tape are worth no more than one.`,
-    `Load another tape of pool ${pool}.`,
+    english`The tape ${row.name} holds another copy of group ${next.group} of set
+      ${setId} already, and two copies on one tape are worth no more than one.`,
+    english`Load another tape of pool ${pool}.`,
   );
 }
 
@@ -93,8 +94,8 @@ async function requireWritable(drive: Drive, catalog: Catalog, row: TapeRow, poo
   if (row.state === 'lost') {
     throw tapeNotReady(
       'lost',
-      `The tape ${row.name} in drive ${drive.settings.name} is marked as lost.`,
-      `If it is back: \`tapeflow tape found ${row.name}\`; else load another tape of pool ${pool}.`,
+      english`The tape ${row.name} in drive ${drive.settings.name} is marked as lost.`,
+      english`If it is back: \`tapeflow tape found ${row.name}\`; else load another tape of pool ${pool}.`,
     );
   }
   const protection = await lookAt(drive, () => drive.writeProtection());
@@ -102,21 +103,21 @@ async function requireWritable(drive: Drive, catalog: Catalog, row: TapeRow, poo
   if (protection?.forGood === true) {
     throw tapeNotReady(
       'suspect',
-      `The tape ${row.name} is only read from now on: ${protection.why}.`,
+      english`The tape ${row.name} is only read from now on: ${protection.why}.`,
       protectionAdvice(protection, { name: row.name, pool }),
     );
   }
   if (row.state === 'suspect') {
     throw tapeNotReady(
       'suspect',
-      `The tape ${row.name} is not trusted any more: ${row.reason ?? 'a write on it failed'}.`,
-      `Load another tape of pool ${pool}, or, after a check, \`tapeflow tape trust ${row.name}\`.`,
+      english`The tape ${row.name} is not trusted any more: ${row.reason ?? 'a write on it failed'}.`,
+      english`Load another tape of pool ${pool}, or, after a check, \`tapeflow tape trust ${row.name}\`.`,
     );
   }
   if (protection !== undefined) {
     throw tapeNotReady(
       'write_protected',
-      `The tape ${row.name} cannot be written: ${protection.why}.`,
+      english`The tape ${row.name} cannot be written: ${protection.why}.`,
       protectionAdvice(protection, row),
     );
   }
@@ -137,7 +138,8 @@ export async function noteReadOnly(
 
 /** Throws `ArchiveTooLarge` when no known tape could ever take the next archive. */
 async function requireTapeExists(catalog: Catalog, { pool, next }: TapeRequirements): Promise<void> {
-  if (next !== undefined) await requireFits(catalog, pool, `The archive of group ${next.group}`, next.bytes);
+  if (next !== undefined)
+    await requireFits(catalog, pool, english`The archive of group ${next.group}`, next.bytes);
 }
 
 /** Adds to a failure which tape is needed, for the person at the drive. */
@@ -149,17 +151,17 @@ function withDemand(
   if (!(error instanceof TapeflowFailure) || error.kind !== 'person') return error;
   // Nobody can load a tape there now.
   if (error.details['reason'] === 'drive_held') return error;
-  const room = next === undefined ? '' : ` with room for ${formatBytes(next.bytes)}`;
+  const room = next === undefined ? '' : english` with room for ${formatBytes(next.bytes)}`;
   const needs =
     wanted === undefined
-      ? `The set needs a tape of pool ${pool}${room}${because === undefined ? '' : ` (${because})`}.`
-      : `The set needs the tape ${wanted}, which holds archives that are not ` +
-        `synced yet (if it is lost: \`tapeflow tape distrust ${wanted}\`).`;
+      ? english`The set needs a tape of pool ${pool}${room}${because === undefined ? '' : ` (${because})`}.`
+      : english`The set needs the tape ${wanted}, which holds archives that are not
+        synced yet (if it is lost: \`tapeflow tape distrust ${wanted}\`).`;
   const reason = typeof error.details['reason'] === 'string' ? error.details['reason'] : '';
   return tapeNotReady(
     reason,
     error.message,
-    `${error.advice === undefined ? '' : `${error.advice} `}${needs}`,
+    english`${error.advice === undefined ? '' : `${error.advice} `}${needs}`,
     error.details,
   );
 }

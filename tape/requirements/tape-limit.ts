@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import type { TapeState } from '../../catalog/schema/tape-tables.js';
 import { capacitiesIn } from '../../catalog/tapes/tapes.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
@@ -48,10 +49,8 @@ export async function setLimit(
 
 /** Says that an archive is larger than any tape of a pool, as part of a sentence. */
 export function tooLargeText(needs: number, { pool, bytes }: TapeLimit): string {
-  return (
-    `larger than any tape of pool ${pool} (it needs ` +
-    `${formatBytes(needs)}, and the largest takes ${formatBytes(bytes)})`
-  );
+  return english`larger than any tape of pool ${pool} (it needs
+      ${formatBytes(needs)}, and the largest takes ${formatBytes(bytes)})`;
 }
 
 /**
@@ -61,8 +60,8 @@ export function tooLargeText(needs: number, { pool, bytes }: TapeLimit): string 
 export async function requireFits(db: Catalog, pool: string, what: string, needs: number): Promise<void> {
   const bytes = await poolLimit(db, pool);
   if (bytes === undefined || needs <= bytes) return;
-  throw new TapeflowFailure('ArchiveTooLarge', `${what} is ${tooLargeText(needs, { pool, bytes })}.`, {
-    advice: `Label a larger tape of pool ${pool}.`,
+  throw new TapeflowFailure('ArchiveTooLarge', english`${what} is ${tooLargeText(needs, { pool, bytes })}.`, {
+    advice: english`Label a larger tape of pool ${pool}.`,
     details: { needs, pool, largest: bytes },
   });
 }

@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { transitionTape } from '../../catalog/tapes/tape-states.js';
 import { formatBytes } from '../../config/sizes.js';
@@ -6,7 +7,7 @@ import type { LoadedTape } from '../drives/loaded-tape.js';
 import { tapeNotReady } from '../drives/tape-not-ready.js';
 
 /** Reason of a full tape that reported free space; a check of its free space does not clear it. */
-export const writeFoundNoSpace = 'a write found no space on it';
+export const writeFoundNoSpace = english`a write found no space on it`;
 
 /**
  * Throws `TapeNotReady` when the tape has no room for so many bytes. Records that it is full, or no longer is.
@@ -29,18 +30,18 @@ export async function requireRoom(
   }
   const tooLarge = bytes + reserve > space.capacity;
   if (!tooLarge && row.state !== 'full') {
-    await transitionTape(catalog, row.uuid, 'fill', 'no room');
+    await transitionTape(catalog, row.uuid, 'fill', english`no room`);
   }
   const why = fits
-    ? `${row.reason ?? writeFoundNoSpace} (it says that ${formatBytes(space.free)} are free)`
-    : `${formatBytes(space.free)} are free, and the next archive needs ` +
-      `${formatBytes(bytes)} besides a reserve of ${formatBytes(reserve)}`;
+    ? english`${row.reason ?? writeFoundNoSpace} (it says that ${formatBytes(space.free)} are free)`
+    : english`${formatBytes(space.free)} are free, and the next archive needs
+      ${formatBytes(bytes)} besides a reserve of ${formatBytes(reserve)}`;
   throw tapeNotReady(
     'full',
-    `The tape ${row.name} is full: ${why}.`,
+    english`The tape ${row.name} is full: ${why}.`,
     tooLarge
-      ? `It is larger than this whole tape: load a larger tape of pool ${pool}.`
-      : `Load another tape of pool ${pool}; \`tapeflow tape label NAME --pool ${pool}\` makes a new one.`,
+      ? english`It is larger than this whole tape: load a larger tape of pool ${pool}.`
+      : english`Load another tape of pool ${pool}; \`tapeflow tape label NAME --pool ${pool}\` makes a new one.`,
     { capacity: space.capacity },
   );
 }
