@@ -3,6 +3,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { CompiledQuery, Kysely } from 'kysely';
+import { english } from '../messages/sentence.js';
 import { isPostgres } from '../config/catalog-url.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { makeReadableFile, makeReadableFolders } from '../config/shared-group.js';
@@ -90,9 +91,9 @@ async function requireLog(database: Database.Database, file: string): Promise<vo
   if (mode === 'wal') return;
   throw new TapeflowFailure(
     'CatalogUnusable',
-    `The file system of the catalog ${file} cannot do what SQLite ` +
-      `needs: shared memory and locks (journal mode ${mode}).`,
-    { advice: 'Put it on a disk of this machine: set CATALOG_URL or TAPEFLOW_DATA_DIR.' },
+    english`The file system of the catalog ${file} cannot do what SQLite
+      needs: shared memory and locks (journal mode ${mode}).`,
+    { advice: english`Put it on a disk of this machine: set CATALOG_URL or TAPEFLOW_DATA_DIR.` },
   );
 }
 
@@ -115,9 +116,8 @@ async function turnOnLog(database: Database.Database): Promise<string> {
 /** Throws `CatalogUnusable` when the catalog's folder does not exist: it may be an absent mount. */
 export function requireFolder(folder: string): void {
   if (existsSync(folder)) return;
-  throw new TapeflowFailure('CatalogUnusable', `The folder ${folder} of the catalog does not exist.`, {
+  throw new TapeflowFailure('CatalogUnusable', english`The folder ${folder} of the catalog does not exist.`, {
     kind: 'transient',
-    advice:
-      'Mount it or bring it back; sets wait and go on by themselves. For a new catalog, make the folder.',
+    advice: english`Mount it or bring it back; sets wait and go on by themselves. For a new catalog, make the folder.`,
   });
 }

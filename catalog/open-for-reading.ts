@@ -1,6 +1,7 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
+import { english } from '../messages/sentence.js';
 import { isPostgres } from '../config/catalog-url.js';
 import { TapeflowFailure, systemErrorCode } from '../config/failures.js';
 import { catalogFailure } from './sqlite/catalog-failure.js';
@@ -45,10 +46,14 @@ export async function openForReading(
   }
   database.close();
   if (mayWrite(file)) return openForWork();
-  throw new TapeflowFailure('CatalogOlder', `The catalog ${file} is of an older version of tapeflow.`, {
-    advice:
-      'This user may not change it: any command of its owner, such as `tapeflow sets`, brings it up to date.',
-  });
+  throw new TapeflowFailure(
+    'CatalogOlder',
+    english`The catalog ${file} is of an older version of tapeflow.`,
+    {
+      advice: english`This user may not change it: any command of its owner, such as \`tapeflow sets\`,
+ brings it up to date.`,
+    },
+  );
 }
 
 /** False only when there is no file, or no data folder yet; a path that may not be read is an error. */
@@ -72,12 +77,11 @@ function readingFailure(error: unknown, file: string): unknown {
   if (!/^(EACCES|EPERM|SQLITE_CANTOPEN|SQLITE_READONLY)/.test(code)) return catalogFailure(error, file);
   return new TapeflowFailure(
     'CatalogNotReadable',
-    `The catalog ${file} cannot be read by this user (${code}).`,
+    english`The catalog ${file} cannot be read by this user (${code}).`,
     {
-      advice:
-        `Its folder and ${path.basename(file)}, ${path.basename(file)}-wal ` +
-        `and ${path.basename(file)}-shm must be readable; any command of ` +
-        `its owner makes the last two when they are missing.`,
+      advice: english`Its folder and ${path.basename(file)}, ${path.basename(file)}-wal
+          and ${path.basename(file)}-shm must be readable; any command of
+          its owner makes the last two when they are missing.`,
       cause: error,
     },
   );

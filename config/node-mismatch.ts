@@ -13,7 +13,7 @@ export function nodeMismatch(error: unknown): TapeflowFailure | undefined {
   const why =
     compiled === undefined
       ? (error.message.split('\n', 1)[0] ?? '').replace(/\.$/, '')
-      : english`it was compiled for another version of Node (ABI ${compiled} instead of ${wanted})`;
+      : english`it was compiled for another version of Node (ABI ${compiled} instead of ${wanted ?? ''})`;
   return new TapeflowFailure(
     'WrongNode',
     english`The package better-sqlite3 does not load in Node ${process.version}: ${why}.`,

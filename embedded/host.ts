@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { english } from '../messages/sentence.js';
 import { describeHolder, tryLock } from '../disk/exclusive-lock.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import type { Logger } from '../config/logger.js';
@@ -52,7 +53,7 @@ export async function startHost(settings: Settings, logger: Logger, options: Hos
   if (!('lock' in locked)) {
     throw new TapeflowFailure(
       'HostRuns',
-      `Server and workers of ${dataDir} run already: ${describeHolder(locked.heldBy)}.`,
+      english`Server and workers of ${dataDir} run already: ${describeHolder(locked.heldBy)}.`,
     );
   }
   const { lock } = locked;

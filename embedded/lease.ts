@@ -3,6 +3,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { english } from '../messages/sentence.js';
+import { shown } from '../messages/shown.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { projectDir } from '../config/project-dir.js';
 import type { Settings } from '../config/settings/settings.js';
@@ -90,7 +91,7 @@ function spawnHost(settings: Settings, say: (sentence: string) => void): Promise
       reject(
         new TapeflowFailure(
           'HostNotStarted',
-          english`The process for server and workers ended with exit code ${code}.`,
+          english`The process for server and workers ended with exit code ${String(code)}.`,
           {
             advice: english`See ${path.join(settings.TAPEFLOW_DATA_DIR, 'logs', 'host.log')}.`,
           },
@@ -98,7 +99,7 @@ function spawnHost(settings: Settings, say: (sentence: string) => void): Promise
       );
     });
     child.on('message', (message: HostMessage) => {
-      if (message.say !== undefined) say(message.say);
+      if (message.say !== undefined) say(shown(message.say));
       if (message.ready === true) resolve(child);
       if (message.runs === true) resolve(undefined);
       if (message.failed !== undefined)

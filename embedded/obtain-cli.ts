@@ -25,7 +25,7 @@ export async function obtainCli(sources: CliLocations): Promise<string> {
 
   const expected = hashes[`${platform}-${arch}`];
   if (expected === undefined) {
-    tried.push(english`a download (no hash of the CLI is known for ${platform}-${arch})`);
+    tried.push(`a download (no hash of the CLI is known for ${platform}-${arch})`);
     throw noCli(tried);
   }
   const kept = path.join(cacheDir, `temporal-${cliVersion}`);
@@ -36,9 +36,7 @@ export async function obtainCli(sources: CliLocations): Promise<string> {
     noteChecked(kept, expected);
     return kept;
   }
-  tried.push(
-    found === undefined ? english`${kept} (not there)` : english`${kept} (damaged: its hash is wrong)`,
-  );
+  tried.push(found === undefined ? `${kept} (not there)` : `${kept} (damaged: its hash is wrong)`);
 
   await mkdir(cacheDir, { recursive: true, mode: 0o700 });
   const ways: Way[] = [
@@ -49,7 +47,7 @@ export async function obtainCli(sources: CliLocations): Promise<string> {
     sources.say(english`Getting the Temporal CLI ${cliVersion}: ${way.name}`);
     const trouble = await getAndKeep(way, kept, expected);
     if (trouble === undefined) return kept;
-    tried.push(english`${way.name} (${trouble})`);
+    tried.push(`${way.name} (${trouble})`);
   }
   throw noCli(tried);
 }
@@ -93,10 +91,10 @@ async function fromPath(sources: CliLocations, tried: string[]): Promise<string 
   try {
     const version = await sources.versionOf('temporal');
     if (gte(version, oldestCli)) return 'temporal';
-    tried.push(english`temporal on the PATH (version ${version} is older than ${oldestCli})`);
+    tried.push(`temporal on the PATH (version ${version} is older than ${oldestCli})`);
   } catch (error) {
     tried.push(
-      english`temporal on the PATH (${systemErrorCode(error) === 'ENOENT' ? 'not there' : describeError(error)})`,
+      `temporal on the PATH (${systemErrorCode(error) === 'ENOENT' ? 'not there' : describeError(error)})`,
     );
   }
   return undefined;
@@ -107,9 +105,11 @@ async function keep(program: string, kept: string, expected: string, way: string
   if (found !== expected) {
     throw new TapeflowFailure(
       'WrongHash',
-      english`The Temporal CLI from ${way} has the SHA-256 ${found ?? 'of nothing'} instead of ${expected}: it was not kept.`,
+      english`The Temporal CLI from ${way} has the SHA-256 ${found ?? english`of nothing`} instead of
+        ${expected}: it was not kept.`,
       {
-        advice: english`Somebody or something has changed it on the way; get it yourself and set TEMPORAL_CLI_PATH.`,
+        advice: english`Somebody or something has changed it on the way; get it yourself and set
+          TEMPORAL_CLI_PATH.`,
       },
     );
   }

@@ -1,5 +1,6 @@
 import gt from 'semver/functions/gt.js';
 import { english } from '../messages/sentence.js';
+import { t } from '../messages/shown.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { projectVersion } from '../config/project-dir.js';
 import type { Settings } from '../config/settings/settings.js';
@@ -25,12 +26,14 @@ export async function replaceOutdatedHost(
     await lease.release();
     throw new TapeflowFailure(
       'HostNewer',
-      english`Server and workers (pid ${pid}) run with tapeflow ${its}, and this command is of ${projectVersion}.`,
+      english`Server and workers (pid ${pid}) run with tapeflow ${its}, and this command is of
+        ${projectVersion}.`,
       { advice: english`Use that version, or a newer one.` },
     );
   }
   say(
-    english`Server and workers run with tapeflow ${its}: they are stopped and started again with ${projectVersion}.`,
+    t`Server and workers run with tapeflow ${its}: they are stopped and started again with
+      ${projectVersion}.`,
   );
   await stopHost(lease);
   if (!sticky) return;

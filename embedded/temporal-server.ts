@@ -108,7 +108,12 @@ export async function startServer(
   const address = serverAddress(ports);
   let failed: string | undefined;
   child.once('error', (error) => (failed = describeError(error)));
-  child.once('exit', (code, signal) => (failed = english`it ended with ${signal ?? `exit code ${code}`}`));
+  child.once(
+    'exit',
+    (code, signal) =>
+      (failed =
+        signal === null ? english`it ended with exit code ${code ?? 0}` : english`it ended with ${signal}`),
+  );
   const deadline = performance.now() + startTimeoutMs;
   const isWanted = () => signal?.aborted !== true;
   while (failed === undefined && isWanted() && performance.now() < deadline) {
@@ -119,7 +124,7 @@ export async function startServer(
   child.kill('SIGKILL');
   throw new TapeflowFailure(
     'ServerNotStarted',
-    english`The embedded Temporal server did not start: ${failed ?? 'no answer in time'}.`,
+    english`The embedded Temporal server did not start: ${failed ?? english`no answer in time`}.`,
     {
       advice: english`See ${logFile}.`,
     },

@@ -89,10 +89,11 @@ export class WorkerProcess {
     const given = new AbortController();
     const limit = sleep(stopTimeoutMs + killedMs, false, { signal: given.signal }).catch(() => false);
     if (!(await Promise.race([exit, limit]))) {
-      const sentence = english`the ${name} (pid ${child.pid ?? 0}) cannot be ended before a
-          drive or a disk answers; its locks are free then`;
-      logger.error({ worker: name, pid: child.pid }, sentence);
-      say(`${sentence[0]?.toUpperCase()}${sentence.slice(1)}.`);
+      const pid = child.pid ?? 0;
+      const sentence = english`The ${name} (pid ${pid}) cannot be ended before a drive or a disk answers; its locks
+        are free then.`;
+      logger.error({ worker: name, pid: child.pid }, `t${sentence.slice(1, -1)}`);
+      say(sentence);
       if (child.connected) child.disconnect();
       child.unref();
     }
@@ -104,7 +105,10 @@ export class WorkerProcess {
     this.child = undefined;
     this.ready = false;
     if (this.stopping) return;
-    this.trouble ??= `the ${this.name} ended with ${signal ?? `exit code ${code}`} and is started again`;
+    this.trouble ??=
+      signal === null
+        ? english`the ${this.name} ended with exit code ${code ?? 0} and is started again`
+        : english`the ${this.name} ended with ${signal} and is started again`;
     this.host.logger.error({ worker: this.name, code, signal }, this.trouble);
     this.host.changed();
     const wait = Math.min(restartMs * 2 ** Math.min(this.restarts, 10), maxRestartMs);

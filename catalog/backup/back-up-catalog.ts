@@ -14,6 +14,7 @@ import {
 import path from 'node:path';
 import { randomBytes } from 'node:crypto';
 import Database from 'better-sqlite3';
+import { english } from '../../messages/sentence.js';
 import { grantGroupRead } from '../../config/shared-group.js';
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
 import { fsyncFolderSync } from '../../disk/durable-file.js';
@@ -31,7 +32,7 @@ export interface CatalogInfo {
   bytes: number;
 }
 
-const nothingDone = 'Nothing was changed.';
+const nothingDone = english`Nothing was changed.`;
 
 /**
  * Copies a catalog that others may be using: a consistent snapshot, checked, synced and private, renamed only when
@@ -79,12 +80,12 @@ export async function publishCopy(
 export function requireReplaceable(file: string | undefined, to: string): void {
   const there = lstatSync(to, { throwIfNoEntry: false });
   if (!existsSync(path.dirname(to)))
-    throw usageFailure('WrongFile', `The folder ${path.dirname(to)} does not exist.`, nothingDone);
+    throw usageFailure('WrongFile', english`The folder ${path.dirname(to)} does not exist.`, nothingDone);
   if (there === undefined) return;
   if (file !== undefined && isSameFile(file, to))
-    throw usageFailure('WrongFile', `${to} is the catalog itself.`, nothingDone);
+    throw usageFailure('WrongFile', english`${to} is the catalog itself.`, nothingDone);
   if (!there.isFile() || !isCatalog(to))
-    throw usageFailure('WrongFile', `${to} already exists, and is not a catalog.`, nothingDone);
+    throw usageFailure('WrongFile', english`${to} already exists, and is not a catalog.`, nothingDone);
 }
 
 /** True when both names refer to the same file. */
@@ -123,7 +124,7 @@ export function checkedInfo(file: string): CatalogInfo {
     if (verdict !== 'ok')
       throw new TapeflowFailure(
         'CatalogDamaged',
-        `The catalog is damaged: ${verdict.replaceAll('\n', ' ')}.`,
+        english`The catalog is damaged: ${verdict.replaceAll('\n', ' ')}.`,
         {
           advice: nothingDone,
         },

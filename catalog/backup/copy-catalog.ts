@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { english } from '../../messages/sentence.js';
 import { isPostgres, shownCatalog } from '../../config/catalog-url.js';
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
 import { openCatalog, type Catalog } from '../open-catalog.js';
@@ -9,7 +10,9 @@ import { requireClosed } from './restore-catalog.js';
 /** What was copied of a catalog, by table. */
 export type CopiedTables = Record<string, CopiedTable>;
 
-const nothingDone = 'Nothing was copied.';
+const endWorkersAdvice = english`End the workers first (\`tapeflow down\`, and those that were
+  started separately).`;
+const nothingDone = english`Nothing was copied.`;
 
 /**
  * Copies a catalog that nobody uses to a place where there is none: from SQLite to PostgreSQL, back, or to another
@@ -19,7 +22,7 @@ const nothingDone = 'Nothing was copied.';
  * @param from,to absolute path of an SQLite file, or URL of a PostgreSQL database.
  */
 export async function copyCatalog(from: string, to: string): Promise<CopiedTables> {
-  if (from === to) throw usageFailure('WrongCatalog', 'Both are the same catalog.', nothingDone);
+  if (from === to) throw usageFailure('WrongCatalog', english`Both are the same catalog.`, nothingDone);
   if (!isPostgres(from)) requireClosedFile(from);
   return withCatalog(from, async (source) => {
     await requireAlone(source, from);
@@ -28,8 +31,8 @@ export async function copyCatalog(from: string, to: string): Promise<CopiedTable
       if (!(await isEmpty(target)))
         throw usageFailure(
           'WrongCatalog',
-          `${shownCatalog(to)} is a catalog already.`,
-          `${nothingDone} Name ${isPostgres(to) ? 'an empty database or schema' : 'a new file'}.`,
+          english`${shownCatalog(to)} is a catalog already.`,
+          `${nothingDone} ${isPostgres(to) ? english`Name an empty database or schema.` : english`Name a new file.`}`,
         );
       return source
         .transaction()
@@ -67,8 +70,9 @@ async function withCatalog<Result>(
 }
 
 function requireClosedFile(file: string): void {
-  if (!existsSync(file)) throw usageFailure('NoSuchFile', `There is no file ${file}.`, nothingDone);
-  if (!isCatalog(file)) throw usageFailure('WrongFile', `${file} is not a tapeflow catalog.`, nothingDone);
+  if (!existsSync(file)) throw usageFailure('NoSuchFile', english`There is no file ${file}.`, nothingDone);
+  if (!isCatalog(file))
+    throw usageFailure('WrongFile', english`${file} is not a tapeflow catalog.`, nothingDone);
   requireClosed(file);
 }
 
@@ -77,7 +81,7 @@ async function requireAlone(catalog: Catalog, where: string): Promise<void> {
   if (!isPostgres(where)) return;
   const { isOnlyUser } = await import('../postgres/only-user.js');
   if (await isOnlyUser(catalog)) return;
-  throw new TapeflowFailure('CatalogInUse', `The catalog ${shownCatalog(where)} is in use.`, {
-    advice: `${nothingDone} End the workers first (\`tapeflow down\`, and those that were started separately).`,
+  throw new TapeflowFailure('CatalogInUse', english`The catalog ${shownCatalog(where)} is in use.`, {
+    advice: `${nothingDone} ${endWorkersAdvice}`,
   });
 }

@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { type Kysely, sql } from 'kysely';
+import { english } from '../../messages/sentence.js';
 import { executeMany } from '../execute-many.js';
 import { isInPostgres } from '../dialect.js';
 import { emptyCatalog, type Catalog } from '../open-catalog.js';
@@ -118,8 +119,9 @@ function requireSame(table: string, one: CopiedTable | undefined, other: CopiedT
   if (one?.rows === other.rows && one.sha256 === other.sha256) return;
   throw new TapeflowFailure(
     'CatalogsDiffer',
-    `The table ${table} is not the same in the copy: ${one?.rows} rows became ${other.rows}, or their content differs.`,
-    { advice: 'Nothing was copied.' },
+    english`The table ${table} is not the same in the copy: ${one?.rows ?? 0} rows became ${other.rows}, or
+      their content differs.`,
+    { advice: english`Nothing was copied.` },
   );
 }
 

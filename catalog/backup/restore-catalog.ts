@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, linkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import Database from 'better-sqlite3';
+import { english } from '../../messages/sentence.js';
 import { TapeflowFailure, systemErrorCode, usageFailure } from '../../config/failures.js';
 import { fsyncFolderSync } from '../../disk/durable-file.js';
 import {
@@ -31,7 +32,9 @@ export interface RestoredCatalog extends CatalogInfo {
   isOlder: boolean;
 }
 
-const nothingDone = 'Nothing was changed.';
+const endWorkersAdvice = english`End the workers first (\`tapeflow down\`, and those that were
+  started separately).`;
+const nothingDone = english`Nothing was changed.`;
 
 /**
  * Replaces the catalog by a copy: fully checked, with the known numbers of newer sets, and with the replaced catalog
@@ -60,8 +63,8 @@ export async function restoreCatalog(
     if (isForeign && !options.foreign)
       throw usageFailure(
         'OtherInstallation',
-        `${from} is the catalog of another installation (${facts.installation ?? 'one without tapes'}).`,
-        `${nothingDone} \`--other-installation\` puts it here anyway.`,
+        english`${from} is the catalog of another installation (${facts.installation ?? english`one without tapes`}).`,
+        `${nothingDone} ${english`\`--other-installation\` puts it here anyway.`}`,
       );
     const known = [before?.generation, seen?.generation].filter((number) => number !== undefined);
     const isOlder =
@@ -76,12 +79,12 @@ export async function restoreCatalog(
 }
 
 function requireCopy(from: string): void {
-  if (!existsSync(from)) throw usageFailure('NoSuchFile', `There is no file ${from}.`, nothingDone);
+  if (!existsSync(from)) throw usageFailure('NoSuchFile', english`There is no file ${from}.`, nothingDone);
   requireOwnLog(from);
   if (!isCatalog(from))
     throw usageFailure(
       'WrongFile',
-      `${from} is not a tapeflow catalog, or is too damaged to be read.`,
+      english`${from} is not a tapeflow catalog, or is too damaged to be read.`,
       nothingDone,
     );
 }
@@ -103,8 +106,8 @@ export function requireClosed(file: string): void {
   } catch (error) {
     const code = systemErrorCode(error) ?? '';
     if (!code.startsWith('SQLITE_BUSY') && !code.startsWith('SQLITE_LOCKED')) return;
-    throw new TapeflowFailure('CatalogInUse', `The catalog ${file} is in use.`, {
-      advice: `${nothingDone} End the workers first (\`tapeflow down\`, and those that were started separately).`,
+    throw new TapeflowFailure('CatalogInUse', english`The catalog ${file} is in use.`, {
+      advice: `${nothingDone} ${endWorkersAdvice}`,
       cause: error,
     });
   } finally {
@@ -145,21 +148,25 @@ async function settle(part: string, takenIds: readonly string[], isOlder: boolea
 }
 
 async function giveUpUnfinished(catalog: Catalog): Promise<string[]> {
-  const reason = (more: string) =>
-    `an older copy of the catalog was put back, and what became of it since is not known${more}`;
+  const reason = english`an older copy of the catalog was put back, and what became of it since is not known`;
   const sets = await catalog
     .selectFrom('sets')
     .select('id')
     .where('state', 'not in', finalSetStates)
     .execute();
   for (const { id } of sets)
-    await recordSetState(catalog, id, 'failed', reason('; `tapeflow tape catalog` reads it from its tapes'));
+    await recordSetState(
+      catalog,
+      id,
+      'failed',
+      english`${reason}; \`tapeflow tape catalog\` reads it from its tapes`,
+    );
   const retrievals = await catalog
     .selectFrom('retrievals')
     .select('id')
     .where('state', 'not in', finalRetrievalStates)
     .execute();
-  for (const { id } of retrievals) await recordRetrieval(catalog, id, 'failed', reason(''));
+  for (const { id } of retrievals) await recordRetrieval(catalog, id, 'failed', reason);
   return [...sets, ...retrievals].map(({ id }) => id);
 }
 

@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { isLaterAttempt, staleAttempt } from '../groups/attempt-tokens.js';
 import { recordEvents } from '../groups/events.js';
@@ -60,10 +61,12 @@ async function requireWritable(tx: Catalog, { uuid, name }: TapeRow): Promise<vo
   if (state === 'usable' || state === 'full') return;
   throw new TapeflowFailure(
     'TapeNotReady',
-    `The tape ${name} is ${state ?? 'not in the catalog any more'}.`,
+    state === undefined
+      ? english`The tape ${name} is not in the catalog any more.`
+      : english`The tape ${name} is ${state}.`,
     {
       kind: 'person',
-      advice: 'Load another tape.',
+      advice: english`Load another tape.`,
       details: { reason: state ?? 'foreign' },
     },
   );

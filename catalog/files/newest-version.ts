@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { english } from '../../messages/sentence.js';
 import { fromBytes, toBytes } from '../../entry/byte-string.js';
 import type { Catalog } from '../open-catalog.js';
 import type { FileRow } from '../rows.js';
@@ -37,7 +38,7 @@ export async function newestVersion(
     const skipped = (await rowsNamed(db, id, names)).find(
       (row) => !isWholeRow(row) && row.state === 'skipped',
     );
-    if (skipped !== undefined) damaged.push({ setId: id, reason: skipped.reason ?? 'it was skipped' });
+    if (skipped !== undefined) damaged.push({ setId: id, reason: skipped.reason ?? english`it was skipped` });
     if (!(await isOnTape(db, id, names, scanned === 1))) continue;
     if (skipped === undefined) return { setId: id, isWhole: true, damaged };
     partly ??= id;
@@ -88,7 +89,7 @@ export async function notWholeBelow(
   const rows = await below.select(['path', 'reason']).orderBy('path').limit(limit).execute();
   const first = rows.map(({ path, reason }) => ({
     name: fromBytes(path),
-    reason: reason ?? 'it was skipped',
+    reason: reason ?? english`it was skipped`,
   }));
   return { count: Number(count), first };
 }

@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import type { FileRow } from '../rows.js';
 
 /**
@@ -15,5 +16,5 @@ export function isWholeRow({
 
 /** What is said of a row that is skipped and is in an archive all the same. */
 export function notWholeReason({ reason }: Pick<FileRow, 'reason'>): string {
-  return `It is not whole in the backup: ${reason ?? ''}`;
+  return english`It is not whole in the backup: ${reason ?? ''}`;
 }

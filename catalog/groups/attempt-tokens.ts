@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { TapeflowFailure } from '../../config/failures.js';
 
 /** True when the first token is that of a later attempt of the same step. */
@@ -17,7 +18,11 @@ function stepOf(token: string): { step: string; attempt: number } {
  * attempt, and a valid attempt that lost the group to a stale one must try again.
  */
 export function staleAttempt(setId: string, no: number): TapeflowFailure {
-  return new TapeflowFailure('StaleAttempt', `Another attempt has taken over group ${no} of set ${setId}.`, {
-    kind: 'transient',
-  });
+  return new TapeflowFailure(
+    'StaleAttempt',
+    english`Another attempt has taken over group ${no} of set ${setId}.`,
+    {
+      kind: 'transient',
+    },
+  );
 }

@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { tapesOfGroup } from '../copies/copies.js';
 import type { GroupState } from '../schema/group-tables.js';
 import { forgetIn } from './forget-archive.js';
@@ -51,11 +52,11 @@ async function discard(tx: Catalog, group: GroupRow): Promise<void> {
     return;
   }
   const [tape] = await tapesOfGroup(tx, setId, no);
-  if (tape === undefined) await forgetIn(tx, group, 'it was discarded by `cancel --discard`');
+  if (tape === undefined) await forgetIn(tx, group, english`it was discarded by \`cancel --discard\``);
   else {
-    const reason =
-      `cancelling: its staged archive was deleted by \`cancel --discard\`, and only tape ${tape} holds it; ` +
-      `\`tapeflow tape copy ${setId} --pool POOL\` makes the missing copy from that tape`;
+    const reason = english`cancelling: its staged archive was deleted by \`cancel --discard\`, and only
+ tape ${tape} holds it;
+        \`tapeflow tape copy ${setId} --pool POOL\` makes the missing copy from that tape`;
     await parkGroupIn(tx, setId, no, reason);
   }
 }

@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import type { Catalog } from '../open-catalog.js';
 import type { ArchiveRow, GroupRow } from '../rows.js';
@@ -61,8 +62,8 @@ async function requireNoCommittedCopy(tx: Catalog, setId: string, no: number, re
   if (tape === undefined) return;
   throw new TapeflowFailure(
     'StagedArchiveGone',
-    `The staged archive of group ${no} cannot be used any more ` +
-      `(${reason.replace(/\.$/, '')}), and only tape ${tape} holds it.`,
-    { advice: `\`tapeflow tape copy ${setId} --pool POOL\` makes the missing copy from that tape.` },
+    english`The staged archive of group ${no} cannot be used any more
+      (${reason.replace(/\.$/, '')}), and only tape ${tape} holds it.`,
+    { advice: english`\`tapeflow tape copy ${setId} --pool POOL\` makes the missing copy from that tape.` },
   );
 }

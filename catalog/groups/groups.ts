@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import type { Catalog } from '../open-catalog.js';
 import type { ArchiveRow, GroupRow } from '../rows.js';
@@ -30,7 +31,7 @@ export async function groupOf(db: Catalog, setId: string, no: number): Promise<G
     .where('no', '=', no)
     .executeTakeFirst();
   if (row === undefined)
-    throw new TapeflowFailure('NoSuchGroup', `The catalog has no group ${no} of set ${setId}.`);
+    throw new TapeflowFailure('NoSuchGroup', english`The catalog has no group ${no} of set ${setId}.`);
   return row;
 }
 
@@ -48,7 +49,7 @@ export async function archiveOf(db: Catalog, setId: string, no: number): Promise
 export async function requireArchive(db: Catalog, setId: string, no: number): Promise<ArchiveRow> {
   const archive = await archiveOf(db, setId, no);
   if (archive !== undefined) return archive;
-  throw new TapeflowFailure('NotCompressed', `Group ${no} of set ${setId} has no archive yet.`, {
+  throw new TapeflowFailure('NotCompressed', english`Group ${no} of set ${setId} has no archive yet.`, {
     kind: 'transient',
   });
 }

@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import type { GroupState } from '../schema/group-tables.js';
 import { notCompressedStates, transitionGroup } from './group-states.js';
 import { layerOf, stateCode } from '../files/entry-rows.js';
@@ -164,9 +165,8 @@ export async function undoRequeue(catalog: Catalog, setId: string): Promise<bool
       needs !== null && archive === null && undoable.includes(state);
     if (!unfinished.every(isTakenUp)) return false;
     for (const group of unfinished) {
-      const reason =
-        `it was too large for every tape before, and its \`retry\` was ` +
-        `cancelled: \`tapeflow retry ${setId}\` resumes it`;
+      const reason = english`it was too large for every tape before, and its \`retry\` was
+          cancelled: \`tapeflow retry ${setId}\` resumes it`;
       await skipGroup(tx, group, reason, group.needs);
     }
     return true;

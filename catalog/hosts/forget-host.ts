@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import type { Catalog } from '../open-catalog.js';
 import { placesOf } from '../sets/copy-places.js';
@@ -23,21 +24,21 @@ export function forgetHostNamed(catalog: Catalog, name: string): Promise<boolean
     if (host.home === 1)
       throw needed(
         name,
-        'it made the installation, and its sets are known without its name',
-        `Another machine takes its place with TAPEFLOW_HOST=${name}.`,
+        english`it made the installation, and its sets are known without its name`,
+        english`Another machine takes its place with TAPEFLOW_HOST=${name}.`,
       );
     if ((await heardHosts(tx, await timeOf(tx))).has(name))
       throw needed(
         name,
-        'its workers are at work, or were a moment ago',
-        'Stop them; of those that were killed, this is known two minutes later.',
+        english`its workers are at work, or were a moment ago`,
+        english`Stop them; of those that were killed, this is known two minutes later.`,
       );
     const users = await usersOf(tx, name);
     if (users.length > 0)
       throw needed(
         name,
-        `${users.slice(0, 5).join(', ')}${users.length > 5 ? ', …' : ''} need it`,
-        'Let them end or cancel them, and remove the schedules.',
+        english`${[...users.slice(0, 5), ...(users.length > 5 ? ['…'] : [])].join(', ')} need it`,
+        english`Let them end or cancel them, and remove the schedules.`,
       );
     await tx.deleteFrom('host_drives').where('host', '=', name).execute();
     await tx
@@ -89,5 +90,5 @@ function isNamedIn(value: unknown, host: string, drives: ReadonlySet<string>): b
 }
 
 function needed(name: string, why: string, advice: string): TapeflowFailure {
-  return new TapeflowFailure('HostNeeded', `Host ${name} cannot be forgotten: ${why}.`, { advice });
+  return new TapeflowFailure('HostNeeded', english`Host ${name} cannot be forgotten: ${why}.`, { advice });
 }

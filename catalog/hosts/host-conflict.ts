@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { shownCatalog } from '../../config/catalog-url.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { formatTime } from '../../config/local-time.js';
@@ -13,7 +14,7 @@ export function isHeard(at: number | null, now: number): boolean {
   return at !== null && now - at < goneAfterMs;
 }
 
-const waitOr = `Of one that was killed, this is known ${goneAfterMs / 60_000} minutes later.`;
+const waitOr = english`Of one that was killed, this is known ${goneAfterMs / 60_000} minutes later.`;
 
 /** Another machine, or data folder, works under the same name. */
 export function nameTaken(
@@ -22,9 +23,13 @@ export function nameTaken(
 ): TapeflowFailure {
   return new TapeflowFailure(
     'HostTaken',
-    `The workers of another data folder work as host ${name}: ${other.data_dir} on the machine ${other.machine}, ` +
-      `last heard of at ${formatTime(other.heard_at)}.`,
-    { advice: `Give this host a name of its own by TAPEFLOW_HOST, or end the workers there. ${waitOr}` },
+    english`The workers of another data folder work as host ${name}: ${other.data_dir} on the machine
+ ${other.machine},
+      last heard of at ${formatTime(other.heard_at)}.`,
+    {
+      advice:
+        english`Give this host a name of its own by TAPEFLOW_HOST, or end the workers there.` + ` ${waitOr}`,
+    },
   );
 }
 
@@ -35,12 +40,13 @@ export function nameKnown(
 ): TapeflowFailure {
   return new TapeflowFailure(
     'HostTaken',
-    `There is a host ${name} already, with the data folder ${other.data_dir} on the machine ${other.machine}, last ` +
-      `heard of at ${formatTime(other.heard_at)}.`,
+    english`There is a host ${name} already, with the data folder ${other.data_dir} on the
+ machine ${other.machine}, last
+      heard of at ${formatTime(other.heard_at)}.`,
     {
-      advice:
-        'Give this host a name of its own by TAPEFLOW_HOST; if it takes the place of the other, with its sources and ' +
-        `drives, set TAPEFLOW_HOST=${name}.`,
+      advice: english`Give this host a name of its own by TAPEFLOW_HOST; if it takes the place of the other,
+ with its sources and
+          drives, set TAPEFLOW_HOST=${name}.`,
     },
   );
 }
@@ -49,12 +55,13 @@ export function nameKnown(
 export function needsPostgres(other: Pick<HostRow, 'name' | 'heard_at'>, url: string): TapeflowFailure {
   return new TapeflowFailure(
     'OneHostOnly',
-    `The catalog ${shownCatalog(url)} is an SQLite file, which only one host can use: host ${other.name} does, last ` +
-      `heard of at ${formatTime(other.heard_at)}.`,
+    english`The catalog ${shownCatalog(url)} is an SQLite file, which only one host can use: host
+ ${other.name} does, last
+      heard of at ${formatTime(other.heard_at)}.`,
     {
       advice:
-        'Move it by `tapeflow catalog copy` and set CATALOG_URL=postgres://… on every host, or end the workers there. ' +
-        waitOr,
+        english`Move it by \`tapeflow catalog copy\` and set CATALOG_URL=postgres://… on every host, or
+ end the workers there.` + ` ${waitOr}`,
     },
   );
 }
@@ -67,10 +74,12 @@ export function needsOwnServer(
   const which = other.embedded === 1 ? other.name : name;
   return new TapeflowFailure(
     'OneServerForAll',
-    `Host ${which} uses the embedded Temporal server, which other hosts of this installation cannot reach; ` +
-      `host ${other.name} was last heard of at ${formatTime(other.heard_at)}.`,
+    english`Host ${which} uses the embedded Temporal server, which other hosts of this installation cannot reach;
+      host ${other.name} was last heard of at ${formatTime(other.heard_at)}.`,
     {
-      advice: `Set TEMPORAL_ADDRESS on every host; docs/deployment.md says how to run a server. ${waitOr}`,
+      advice:
+        english`Set TEMPORAL_ADDRESS on every host; docs/deployment.md says how to run a server.` +
+        ` ${waitOr}`,
     },
   );
 }
@@ -79,12 +88,13 @@ export function needsOwnServer(
 export function driveTaken({ name, host, path, last_at }: HostDriveRow): TapeflowFailure {
   return new TapeflowFailure(
     'DriveElsewhere',
-    `The drive ${name} is on host ${host} (${path}), whose worker was last heard of at ${formatTime(last_at)}: ` +
-      'each drive of an installation has a name of its own.',
+    english`The drive ${name} is on host ${host} (${path}), whose worker was last heard of at ${formatTime(last_at)}:
+      each drive of an installation has a name of its own.`,
     {
       advice:
-        `Give the drive of this host another name; if it is the same one and was moved here, end its worker on ` +
-        `host ${host} first. ${waitOr}`,
+        english`Give the drive of this host another name; if it is the same one and was moved here,
+ end its worker on
+          host ${host} first.` + ` ${waitOr}`,
     },
   );
 }

@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import type { Catalog } from '../open-catalog.js';
 import { goneAfterMs } from './host-conflict.js';
 import { timeOf } from './hosts.js';
@@ -69,11 +70,11 @@ export async function hostsInTwoPlaces(db: Catalog): Promise<Map<string, [HostPl
 
 /** Says that a host is in two places, as a part of a sentence. */
 export function twoPlacesText(places: readonly HostPlace[]): string {
-  const shown = places.map(({ machine, dataDir }) => `${dataDir} on the machine ${machine}`);
+  const shown = places.map(({ machine, dataDir }) => english`${dataDir} on the machine ${machine}`);
   return `its workers are at work in two places at once, ${shown.join(' and ')}: one of the data folders is a copy`;
 }
 
 /** What is to be done about that. */
-export const twoPlacesAdvice =
-  'Both take its steps. Stop the workers of one; if it shall be a host of its own, delete this-host.json in its data ' +
-  'folder and give it a name by TAPEFLOW_HOST.';
+export const twoPlacesAdvice = english`Both take its steps. Stop the workers of one; if it shall be a host of its own, delete
+ this-host.json in its data
+    folder and give it a name by TAPEFLOW_HOST.`;

@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { readThisHost } from '../../config/settings/host-name.js';
 import type { Settings } from '../../config/settings/settings.js';
@@ -59,25 +60,25 @@ async function keepPrint(catalog: Catalog, value: string): Promise<void> {
 /** Whose key it is, for sentences: the home first, since it made it. */
 function keeper(hosts: readonly HostRow[]): string {
   const host = hosts.find(({ home }) => home === 1) ?? hosts[0];
-  return host === undefined ? 'another host' : `${keyFile(host.data_dir)} of host ${host.name}`;
+  return host === undefined ? english`another host` : english`${keyFile(host.data_dir)} of host ${host.name}`;
 }
 
 function missingKey(dataDir: string, others: readonly HostRow[]): TapeflowFailure {
   return new TapeflowFailure(
     'NoKey',
-    `This host has no key of the installation, with which its hosts prove their messages.`,
-    { advice: `Copy ${keeper(others)} to ${keyFile(dataDir)} over a safe way, with mode 0600.` },
+    english`This host has no key of the installation, with which its hosts prove their messages.`,
+    { advice: english`Copy ${keeper(others)} to ${keyFile(dataDir)} over a safe way, with mode 0600.` },
   );
 }
 
 function wrongKey(dataDir: string, others: readonly HostRow[]): TapeflowFailure {
   return new TapeflowFailure(
     'WrongKey',
-    `${keyFile(dataDir)} is not the key of this installation, which its other hosts have.`,
+    english`${keyFile(dataDir)} is not the key of this installation, which its other hosts have.`,
     {
-      advice:
-        `Copy ${keeper(others)} there over a safe way, with mode 0600. To change the key, end the workers of all ` +
-        'hosts, copy the new one to each, and start them.',
+      advice: english`Copy ${keeper(others)} there over a safe way, with mode 0600. To change the key, end
+ the workers of all
+          hosts, copy the new one to each, and start them.`,
     },
   );
 }

@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import type { Catalog } from '../open-catalog.js';
 import type { OutboxRow } from '../rows.js';
 
@@ -96,7 +97,7 @@ export async function tidyOutbox(db: Catalog, now: number): Promise<void> {
     .updateTable('outbox')
     .set((eb) => ({
       ...{ state: 'given_up' as const, ended_at: now },
-      error: eb.fn.coalesce('error', eb.val('no worker has this channel')),
+      error: eb.fn.coalesce('error', eb.val(english`no worker has this channel`)),
     }))
     .where('state', '=', 'waiting')
     .where('created_at', '<', now - triedForMs - longestPauseMs)

@@ -1,4 +1,5 @@
 import { HandleEmptyInListsPlugin, Kysely, replaceWithNoncontingentExpression, sql } from 'kysely';
+import { english } from '../../messages/sentence.js';
 import { shownCatalog } from '../../config/catalog-url.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { catalogFailure } from '../catalog-failure.js';
@@ -69,12 +70,19 @@ export async function serverFacts(catalog: Catalog) {
 async function requireSafe(catalog: Catalog, url: string): Promise<void> {
   const { version, number, fsync, encoding } = await serverFacts(catalog);
   const unusable = (what: string, advice: string) =>
-    new TapeflowFailure('CatalogUnusable', `The server of the catalog ${shownCatalog(url)} ${what}.`, {
+    new TapeflowFailure('CatalogUnusable', english`The server of the catalog ${shownCatalog(url)} ${what}.`, {
       advice,
     });
-  if (number < oldestVersion) throw unusable(`is PostgreSQL ${version}`, 'Use PostgreSQL 13 or newer.');
+  if (number < oldestVersion)
+    throw unusable(english`is PostgreSQL ${version}`, english`Use PostgreSQL 13 or newer.`);
   if (fsync !== 'on')
-    throw unusable('does not keep its commits through a power cut', 'Set `fsync = on` there.');
+    throw unusable(
+      english`does not keep its commits through a power cut`,
+      english`Set \`fsync = on\` there.`,
+    );
   if (encoding !== 'UTF8')
-    throw unusable(`has the encoding ${encoding} in this database`, 'Make the database with UTF8.');
+    throw unusable(
+      english`has the encoding ${encoding} in this database`,
+      english`Make the database with UTF8.`,
+    );
 }

@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { systemErrorCode, TapeflowFailure } from '../../config/failures.js';
 
 const prefix = 'POSTGRES_';
@@ -26,8 +27,8 @@ export function queryError(cause: unknown): Error {
   if (serverCode(error) !== '54000') return error;
   return new TapeflowFailure(
     'PathTooLong',
-    'A path of more than about 2,600 bytes does not fit a catalog in PostgreSQL.',
-    { advice: 'Leave it out with --exclude, or keep the catalog in SQLite.', cause: error },
+    english`A path of more than about 2,600 bytes does not fit a catalog in PostgreSQL.`,
+    { advice: english`Leave it out with --exclude, or keep the catalog in SQLite.`, cause: error },
   );
 }
 
@@ -68,74 +69,76 @@ const sentences: [RegExp, string, (catalog: string, code: string, said: string) 
   [
     busy,
     'CatalogBusy',
-    (catalog, code) => `The catalog ${catalog} is locked by another transaction (${code}).`,
-    'Sets wait and go on by themselves; end whatever holds it, such as a database tool with an open transaction.',
+    (catalog, code) => english`The catalog ${catalog} is locked by another transaction (${code}).`,
+    english`Sets wait and go on by themselves; end whatever holds it, such as a
+ database tool with an open transaction.`,
   ],
   [
     /^53100$/,
     'CatalogDiskFull',
-    (catalog) => `The disk of the catalog ${catalog} is full.`,
-    'Make room on the disk of PostgreSQL; sets wait and go on by themselves.',
+    (catalog) => english`The disk of the catalog ${catalog} is full.`,
+    english`Make room on the disk of PostgreSQL; sets wait and go on by themselves.`,
   ],
   [
     /^53300$/,
     'CatalogBusy',
-    (catalog) => `PostgreSQL has no connection left for the catalog ${catalog}.`,
-    'Raise max_connections there; each process of tapeflow uses up to eight.',
+    (catalog) => english`PostgreSQL has no connection left for the catalog ${catalog}.`,
+    english`Raise max_connections there; each process of tapeflow uses up to eight.`,
   ],
   [
     /^(28...)$/,
     'CatalogUnusable',
-    (catalog, code) => `PostgreSQL does not let the user of the catalog ${catalog} in (${code}).`,
-    'Check user and password in CATALOG_URL, and pg_hba.conf of the server.',
+    (catalog, code) => english`PostgreSQL does not let the user of the catalog ${catalog} in (${code}).`,
+    english`Check user and password in CATALOG_URL, and pg_hba.conf of the server.`,
   ],
   [
     /^(ERR_TLS|ERR_SSL|.*CERT|UNABLE_TO)/,
     'CatalogUnusable',
-    (catalog, code) => `The certificate of the server of the catalog ${catalog} is not trusted (${code}).`,
-    'Name the certificate of its authority in CATALOG_URL: `?sslmode=verify-full&sslrootcert=FILE`.',
+    (catalog, code) =>
+      english`The certificate of the server of the catalog ${catalog} is not trusted (${code}).`,
+    english`Name the certificate of its authority in CATALOG_URL: \`?sslmode=verify-full&sslrootcert=FILE\`.`,
   ],
   [
     /^3D000$/,
     'CatalogUnusable',
-    (catalog) => `The database of the catalog ${catalog} does not exist.`,
-    'Make it with `createdb`, or correct CATALOG_URL.',
+    (catalog) => english`The database of the catalog ${catalog} does not exist.`,
+    english`Make it with \`createdb\`, or correct CATALOG_URL.`,
   ],
   [
     /^25006$/,
     'CatalogUnusable',
-    (catalog) => `The server of the catalog ${catalog} takes no writes: it is a standby.`,
-    'CATALOG_URL must lead to the primary server; sets wait and go on by themselves.',
+    (catalog) => english`The server of the catalog ${catalog} takes no writes: it is a standby.`,
+    english`CATALOG_URL must lead to the primary server; sets wait and go on by themselves.`,
   ],
   [
     /^42501$/,
     'CatalogUnusable',
-    (catalog) => `The user of the catalog ${catalog} has too few rights there.`,
-    'It must own its schema, or be granted all rights on the tables in it.',
+    (catalog) => english`The user of the catalog ${catalog} has too few rights there.`,
+    english`It must own its schema, or be granted all rights on the tables in it.`,
   ],
   [
     /^XX00[12]$/,
     'CatalogDamaged',
-    (catalog, code) => `The catalog ${catalog} is damaged (${code}).`,
-    'Nothing was changed; see "The catalog is lost" in docs/recovery.md.',
+    (catalog, code) => english`The catalog ${catalog} is damaged (${code}).`,
+    english`Nothing was changed; see "The catalog is lost" in docs/recovery.md.`,
   ],
   [
     /^58...$/,
     'CatalogUnreadable',
-    (catalog, code) => `The disk of the catalog ${catalog} fails (${code}).`,
-    'Check the disk of PostgreSQL; sets wait and go on by themselves.',
+    (catalog, code) => english`The disk of the catalog ${catalog} fails (${code}).`,
+    english`Check the disk of PostgreSQL; sets wait and go on by themselves.`,
   ],
   [
     /^OTHER$/,
     'CatalogUnusable',
-    (catalog, _, said) => `The catalog ${catalog} cannot be used: ${said}.`,
-    'Check CATALOG_URL.',
+    (catalog, _, said) => english`The catalog ${catalog} cannot be used: ${said}.`,
+    english`Check CATALOG_URL.`,
   ],
   [
     away,
     'CatalogAway',
-    (catalog, code) => `PostgreSQL does not answer for the catalog ${catalog} (${code}).`,
-    'Start it, or mend the way to it; sets wait and go on by themselves.',
+    (catalog, code) => english`PostgreSQL does not answer for the catalog ${catalog} (${code}).`,
+    english`Start it, or mend the way to it; sets wait and go on by themselves.`,
   ],
 ];
 

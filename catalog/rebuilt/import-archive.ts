@@ -1,4 +1,5 @@
 import type { Insertable } from 'kysely';
+import { english } from '../../messages/sentence.js';
 import { formatBlockBytes, formatOf, isEncrypted } from '../../entry/archive-format.js';
 import { manifestName } from '../../entry/archive-name.js';
 import { encodeBlocks } from '../../entry/block-index.js';
@@ -68,7 +69,7 @@ async function requireOwnNames(
     .executeTakeFirst();
   if (other === undefined) return;
   throw new CatalogConflict(
-    `The archive ${facts.header.archive} holds names of group ${other.no}, which the catalog knows already.`,
+    english`The archive ${facts.header.archive} holds names of group ${other.no}, which the catalog knows already.`,
   );
 }
 

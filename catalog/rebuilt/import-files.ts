@@ -1,4 +1,5 @@
 import type { Insertable } from 'kysely';
+import { english } from '../../messages/sentence.js';
 import { attributesJson } from '../../entry/attributes.js';
 import { displayName, toBytes } from '../../entry/byte-string.js';
 import { deviceText } from '../../entry/device.js';
@@ -133,12 +134,11 @@ async function linkRow(
     .where('type', '=', 'file')
     .executeTakeFirst();
   if (first === undefined && isFromArchive) {
-    const reason =
-      `it is a hard link to ` +
-      `/${displayName(member.linkTarget ?? '')}, which the archive does not hold, or has lost with its damage`;
+    const reason = english`it is a hard link to /${displayName(member.linkTarget ?? '')}, which the archive does not hold,
+        or has lost with its damage`;
     return skippedRow(setId, group, { name: member.name, reason });
   }
-  if (first === undefined) throw new ManifestError('a hard link in it leads to no earlier member');
+  if (first === undefined) throw new ManifestError(english`a hard link in it leads to no earlier member`);
   const row = { ...memberRow(setId, group, member), hard_link_of: first.hard_link_of };
   // A manifest has size and hash; an archive alone has neither, nor the number of links.
   if (member.sha256 !== null) return row;

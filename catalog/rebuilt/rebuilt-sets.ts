@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { clampSeconds } from '../../entry/file-time.js';
 import type { ManifestChanges, ManifestHeader } from '../../entry/manifest-content.js';
 import { TapeflowFailure } from '../../config/failures.js';
@@ -45,7 +46,7 @@ export async function registerSet(tx: Catalog, found: FoundSet): Promise<SetRow>
   const known = await findSet(tx, id);
   await requireSameSet(tx, id, uuid, known);
   if (known?.state === 'expired' && (await hasArchives(tx, id)))
-    throw new CatalogConflict(`The set ${id} has expired, and the catalog is still forgetting it.`);
+    throw new CatalogConflict(english`The set ${id} has expired, and the catalog is still forgetting it.`);
   const told =
     header === undefined
       ? {}
@@ -67,7 +68,7 @@ export async function registerSet(tx: Catalog, found: FoundSet): Promise<SetRow>
       .values({
         ...{ id, uuid, sources: '[]', excludes: '[]', pool: found.pool, drive: found.drive, mode: 'full' },
         ...{ direct: 0, options: rebuiltOptions, scanned: 1, left_out: '[]', state: 'failed' },
-        reason: 'it is read from tapes; the reading has not ended',
+        reason: english`it is read from tapes; the reading has not ended`,
         created_at: at,
         ...told,
       })
@@ -107,8 +108,8 @@ async function requireSameSet(
   const unknown = unknownUuid(id);
   if (known !== undefined && known.uuid !== uuid && known.uuid !== unknown && uuid !== unknown) {
     throw new CatalogConflict(
-      `The set ${id} on the tape is another than the one that the ` +
-        `catalog knows (${uuid.slice(0, 64)} and ${known.uuid}).`,
+      english`The set ${id} on the tape is another than the one that the
+        catalog knows (${uuid.slice(0, 64)} and ${known.uuid}).`,
     );
   }
   const other = await db
@@ -118,7 +119,7 @@ async function requireSameSet(
     .where('id', '!=', id)
     .executeTakeFirst();
   if (other !== undefined)
-    throw new CatalogConflict(`The set ${id} on the tape says that it is the set ${other.id}.`);
+    throw new CatalogConflict(english`The set ${id} on the tape says that it is the set ${other.id}.`);
 }
 
 function sourcesOf(header: ManifestHeader): string {
@@ -132,26 +133,26 @@ export function timeOf(iso: string, otherwise: number): number {
 }
 
 /** Said about a set whose manifests were all lost. */
-export const modeUnknown =
-  'no manifest of it was read, so that if it builds on an earlier set, only what had changed is known';
+export const modeUnknown = english`no manifest of it was read, so that if it builds on an earlier set,
+  only what had changed is known`;
 
 /** A sentence on what may be missing from a set without being noticed; undefined when nothing may. */
 export function possibleLossNote(set: SetRow): string | undefined {
-  return isRebuilt(set) && isUnknownSet(set) ? `Of the set ${set.id}, ${modeUnknown}.` : undefined;
+  return isRebuilt(set) && isUnknownSet(set) ? english`Of the set ${set.id}, ${modeUnknown}.` : undefined;
 }
 
 /** A sentence on what is missing from a set, shown before a restore; undefined when nothing is. */
 export function missingNote(set: SetRow): string | undefined {
   return isRebuilt(set) && set.state === 'failed'
-    ? `The set ${set.id} was ${set.reason ?? 'not read whole'}.`
+    ? english`The set ${set.id} was ${set.reason ?? english`not read whole`}.`
     : undefined;
 }
 
 /** Throws for a rebuilt set: it has no settings to run with, and its sources may have changed since. */
 export function requireOwnSet(set: SetRow): void {
   if (!isRebuilt(set)) return;
-  throw new TapeflowFailure('RebuiltSet', `The set ${set.id} was read from tapes and cannot run.`, {
+  throw new TapeflowFailure('RebuiltSet', english`The set ${set.id} was read from tapes and cannot run.`, {
     kind: 'usage',
-    advice: 'Begin a new one with `tapeflow backup`.',
+    advice: english`Begin a new one with \`tapeflow backup\`.`,
   });
 }

@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { toRanges, rangeTexts, type NumberRange } from '../../config/number-ranges.js';
 import { layerOf } from '../files/entry-rows.js';
 import type { Catalog } from '../open-catalog.js';
@@ -48,24 +49,29 @@ export async function deriveRebuiltState(catalog: Catalog, setId: string): Promi
     const faults = [
       ...(missing.length > 0
         ? [
-            `${shownRanges(missing)} on none that was ` +
-              `read${end === undefined ? ', or with nothing but skipped entries' : ''}`,
+            end === undefined
+              ? english`${shownRanges(missing)} on none that was read, or with nothing but skipped entries`
+              : english`${shownRanges(missing)} on none that was read`,
           ]
         : []),
-      ...(facts.damaged.length > 0 ? [`${shownRanges(facts.damaged.map(String))} damaged`] : []),
+      ...(facts.damaged.length > 0 ? [english`${shownRanges(facts.damaged.map(String))} damaged`] : []),
       ...(partial.length > 0
-        ? [`${shownRanges(partial)} without a manifest, which alone tells what of it earlier sets hold`]
+        ? [
+            english`${shownRanges(partial)} without a manifest, which alone tells what of it earlier sets hold`,
+          ]
         : []),
     ];
     const whole = facts.isSkipping || (end?.without.length ?? 0) > 0 ? 'completed_with_skips' : 'completed';
     const isLacking = faults.length > 0 || ended === false || base !== undefined;
     const state = isLacking ? 'failed' : whole;
-    const all = facts.last === 1 ? 'group 1' : `groups 1 to ${facts.last}`;
-    const which = faults.length > 0 ? `, of which ${faults.join(', and ')}` : '';
-    const unknown = isUnknownSet(set) && faults.length === 0 ? `; ${modeUnknown}` : '';
-    const later = faults.length === 0 || ended === false ? laterText(ended) : '';
-    const below = base === undefined ? '' : belowText(base);
-    const reason = `read from tapes: ${all}${which}${later}${unknown}${below}`;
+    const all = facts.last === 1 ? english`group 1` : english`groups 1 to ${facts.last}`;
+    const which =
+      faults.length === 0
+        ? all
+        : english`${all}, of which ${faults.reduce((before, after) => english`${before}, and ${after}`)}`;
+    const later = faults.length === 0 || ended === false ? laterText(which, ended) : which;
+    const unknown = isUnknownSet(set) && faults.length === 0 ? english`${later}; ${modeUnknown}` : later;
+    const reason = english`read from tapes: ${base === undefined ? unknown : belowText(unknown, base)}`;
     const erasedAt = missing.length === 0 ? null : set.erased_at;
     await tx
       .updateTable('sets')
@@ -125,13 +131,14 @@ async function partlyReadBase(tx: Catalog, set: SetRow): Promise<MissingBase | u
   return undefined;
 }
 
-/** What is not known of a set because another was not read, for the end of a sentence. */
-function belowText({ setId, uuid, tapes }: MissingBase): string {
-  const where = tapes.length === 0 ? '' : `; it was on ${tapes.join(', ')}`;
-  return (
-    `; what it has unchanged from the set ${setId} (${uuid.slice(0, 64)}${where}) is not all known, ` +
-    'as that set was not wholly read'
-  );
+/** A text, and then what is not known of a set because another was not read. */
+function belowText(text: string, { setId, uuid, tapes }: MissingBase): string {
+  const id = uuid.slice(0, 64);
+  return tapes.length === 0
+    ? english`${text}; what it has unchanged from the set ${setId} (${id}) is not all known, as that set was not
+        wholly read`
+    : english`${text}; what it has unchanged from the set ${setId} (${id}; it was on ${tapes.join(', ')}) is not all
+        known, as that set was not wholly read`;
 }
 
 async function factsOf(
@@ -178,14 +185,12 @@ async function factsOf(
   };
 }
 
-/** What is known about groups after those that were read. */
-function laterText(ended: boolean | null): string {
-  if (ended === true) return ', which is all of them';
-  if (ended === null) return '; whether there are more, only a tape that holds them can tell';
-  return (
-    '; no tape that was read tells that the set had ended: it was ' +
-    'cancelled or had failed, or a tape of it is still to be read'
-  );
+/** A text, and then what is known about groups after those that were read. */
+function laterText(text: string, ended: boolean | null): string {
+  if (ended === true) return english`${text}, which is all of them`;
+  if (ended === null) return english`${text}; whether there are more, only a tape that holds them can tell`;
+  return english`${text}; no tape that was read tells that the set had ended: it was cancelled or had failed, or a
+    tape of it is still to be read`;
 }
 
 /** The numbers from 1 to `last` that are in none of the ranges, as ranges. */

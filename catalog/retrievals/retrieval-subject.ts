@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { onHost } from '../../entry/host-path.js';
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
 import { lostGroupsOf } from '../tapes/lost-tapes.js';
@@ -30,8 +31,9 @@ export async function subjectName(
   if (newest !== undefined) return newest;
   throw usageFailure(
     'NoSetOfSources',
-    `There is no completed set of ${wish.latest.map((path) => onHost(wish.host, path)).join(' ')} in the catalog.`,
-    '`tapeflow sets` lists the sets with their sources.',
+    english`There is no completed set of ${wish.latest.map((path) => onHost(wish.host, path)).join(' ')} in
+        the catalog.`,
+    english`\`tapeflow sets\` lists the sets with their sources.`,
   );
 }
 
@@ -64,8 +66,8 @@ export async function subjectOf(catalog: Catalog, name: string): Promise<Subject
   if (tape !== undefined) return { tape: tape.uuid };
   throw usageFailure(
     'NoSuchSubject',
-    `There is no set and no tape ${name} in the catalog.`,
-    '`tapeflow sets` and `tapeflow tape list` list them.',
+    english`There is no set and no tape ${name} in the catalog.`,
+    english`\`tapeflow sets\` and \`tapeflow tape list\` list them.`,
   );
 }
 
@@ -81,15 +83,15 @@ export async function nothingOnTape(
   const row = 'tape' in what ? await tapeByUuid(catalog, what.tape) : undefined;
   if (row?.state === 'lost')
     return failure(
-      `The tape ${name} is marked as lost, and nothing on it counts.`,
-      `If it is back, \`tapeflow tape found ${name}\`.`,
+      english`The tape ${name} is marked as lost, and nothing on it counts.`,
+      english`If it is back, \`tapeflow tape found ${name}\`.`,
     );
   if (row?.state === 'erasing')
-    return failure(`The erasing of tape ${name} has begun, and nothing on it counts.`);
+    return failure(english`The erasing of tape ${name} has begun, and nothing on it counts.`);
   if ('setId' in what && (await lostGroupsOf(catalog, what.setId)).length > 0)
     return failure(
-      `Every tape that held the set ${name} is marked as lost.`,
-      'If one is back, `tapeflow tape found NAME`.',
+      english`Every tape that held the set ${name} is marked as lost.`,
+      english`If one is back, \`tapeflow tape found NAME\`.`,
     );
-  return failure(`${name} has no archive on tape.`);
+  return failure(english`${name} has no archive on tape.`);
 }

@@ -1,4 +1,5 @@
 import type { Insertable } from 'kysely';
+import { english } from '../../messages/sentence.js';
 import { usageFailure } from '../../config/failures.js';
 import { ownerChoiceSchema, selectionSchema } from '../../entry/choice-schemas.js';
 import { ownersAsBackedUp, type OwnerChoice } from '../../entry/owner-choice.js';
@@ -157,7 +158,7 @@ export async function insertRetrievalIn(
 export async function retrievalNamed(db: Catalog, id: string): Promise<RetrievalRow> {
   const row = await db.selectFrom('retrievals').selectAll().where('id', '=', id).executeTakeFirst();
   if (row !== undefined) return row;
-  throw usageFailure('NoSuchRetrieval', `There is no restore, verify or copy ${id} in the catalog.`);
+  throw usageFailure('NoSuchRetrieval', english`There is no restore, verify or copy ${id} in the catalog.`);
 }
 
 /** Retrievals that are not in a final state, oldest first. */

@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
 import type { Catalog } from '../open-catalog.js';
 import type { RetrievalRow } from '../rows.js';
@@ -39,9 +40,9 @@ export async function openRepairOf(
   const { archivesDone: read } = await summarizeRetrieval(catalog, id);
   const damaged = archives.length + problems.length;
   if (damaged > someDamage && damaged > read * badPart) {
-    const reason =
-      `${formatNumber(damaged)} of ${formatCount(read, 'archive')} read are damaged, so that it may be the drive: ` +
-      'nothing is written again. `tapeflow verify NAME --repair` does so when it was checked.';
+    const reason = english`${formatNumber(damaged)} of ${formatCount(read, 'archive')} read are
+ damaged, so
+        that it may be the drive: nothing is written again. \`tapeflow verify NAME --repair\` does so when it was checked.`;
     return { row: undefined, attached: false, problems: [{ path: null, reason }] };
   }
   if (archives.length === 0) return { row: undefined, attached: false, problems };

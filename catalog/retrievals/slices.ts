@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { formatCount } from '../../config/counts.js';
 import { formatTime } from '../../config/local-time.js';
 import { TapeflowFailure } from '../../config/failures.js';
@@ -29,7 +30,7 @@ export interface OpenedSlice {
 
 /** What a slice is a verify of, for people. */
 export function sliceSubject({ text }: Pick<SliceRequest, 'text'>): string {
-  return `all tapes, each archive within ${text}`;
+  return english`all tapes, each archive within ${text}`;
 }
 
 /** Creates the verify of the next slice, or finds the unfinished one; without a row nothing due is in a drive. */
@@ -97,8 +98,9 @@ export function awaySentence(away: readonly DueTape[]): string | undefined {
     .map(
       ({ name, archives, since }) => `${name} (${formatCount(archives, 'archive')}, ${formatTime(since)})`,
     );
-  const more = away.length > shown.length ? ` and ${away.length - shown.length} more` : '';
-  return `Due, and in no drive: ${shown.join(', ')}${more}.`;
+  return away.length > shown.length
+    ? english`Due, and in no drive: ${shown.join(', ')} and ${away.length - shown.length} more.`
+    : english`Due, and in no drive: ${shown.join(', ')}.`;
 }
 
 /** The failure of a scheduled slice that could read nothing, though something was not read for the whole time. */
@@ -106,13 +108,13 @@ export function overdueFailure(away: readonly DueTape[], text: string): Tapeflow
   const overdue = away.filter((tape) => tape.overdue > 0);
   if (overdue.length === 0) return undefined;
   const archives = overdue.reduce((sum, tape) => sum + tape.overdue, 0);
+  const names = overdue.slice(0, 5).map(({ name }) => name);
+  const unread = formatCount(archives, 'archive was', 'archives were');
   return new TapeflowFailure(
     'TapesWanted',
-    `${formatCount(archives, 'archive was', 'archives were')} not read for ${text}, and no tape with them is in a ` +
-      `drive: ${overdue
-        .slice(0, 5)
-        .map(({ name }) => name)
-        .join(', ')}${overdue.length > 5 ? ' and more' : ''}.`,
-    { advice: 'Load one of them: the next run reads it.' },
+    overdue.length > 5
+      ? english`${unread} not read for ${text}, and no tape with them is in a drive: ${names.join(', ')} and more.`
+      : english`${unread} not read for ${text}, and no tape with them is in a drive: ${names.join(', ')}.`,
+    { advice: english`Load one of them: the next run reads it.` },
   );
 }

@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import type { Catalog } from '../open-catalog.js';
 import { recordRetrieval, retrievalNamed } from './retrievals.js';
 import type { RetrievalRow } from '../rows.js';
@@ -146,9 +147,22 @@ async function drivesInUse(db: Catalog, id: string, { writes }: TapeSearch): Pro
     .orderBy('id')
     .execute();
   const busy = new Map<string, string>(
-    sets.flatMap((set) => placesOf(set).map(({ drive }) => [drive, `The set ${set.id} writes`] as const)),
+    sets.flatMap((set) =>
+      placesOf(set).map(({ drive }) => [drive, english`The set ${set.id} writes`] as const),
+    ),
   );
-  return writes === undefined ? busy : busy.set(writes, `The ${id} itself writes`);
+  return writes === undefined ? busy : busy.set(writes, english`The ${id} itself writes`);
+}
+
+function loadAdvice(tape: WantedTape, into: readonly string[]): string {
+  const [first = ''] = into;
+  if (typeof tape === 'string')
+    return into.length === 1
+      ? english`Load the tape ${tape} into drive ${first}.`
+      : english`Load the tape ${tape} into any of ${into.join(', ')}.`;
+  return into.length === 1
+    ? english`Load ${tape.any} into drive ${first}.`
+    : english`Load ${tape.any} into any of ${into.join(', ')}.`;
 }
 
 /**
@@ -168,10 +182,12 @@ export function wantedIn(
     return look === undefined ? [] : [{ drive, ...look }];
   });
   const holding = seen.flatMap(({ drive, loaded }) =>
-    loaded === null ? [] : [`${loaded} is in drive ${drive}`],
+    loaded === null ? [] : [english`${loaded} is in drive ${drive}`],
   );
-  const name = typeof tape === 'string' ? `the tape ${tape}` : tape.any;
-  const wanted = `${name.slice(0, 1).toUpperCase()}${name.slice(1)} is wanted.`;
+  const wanted =
+    typeof tape === 'string'
+      ? english`The tape ${tape} is wanted.`
+      : english`${`${tape.any.slice(0, 1).toUpperCase()}${tape.any.slice(1)}`} is wanted.`;
   const others = seen.filter(({ loaded }) => loaded === null);
   const usable = seen.filter(({ reason }) => reason !== 'drive_held').map(({ drive }) => drive);
   const free = usable.filter((drive) => !busy.has(drive));
@@ -179,12 +195,12 @@ export function wantedIn(
   const passed = free.length > 0 ? usable.filter((drive) => busy.has(drive)) : [];
   const silent = drives.filter((drive) => looks[drive] === undefined);
   return [
-    holding.length > 0 && typeof tape === 'string' ? `${holding.join(', ')}, but ${tape} is wanted.` : wanted,
+    holding.length > 0 && typeof tape === 'string'
+      ? english`${holding.join(', ')}, but ${tape} is wanted.`
+      : wanted,
     ...others.map(({ message, first }) => `${message}${first === '' ? '' : ` ${first.trim()}`}`),
-    ...silent.map((drive) => `The drive ${drive} has not answered.`),
-    ...passed.map((drive) => `${busy.get(drive) ?? ''} with drive ${drive}.`),
-    into.length === 1
-      ? `Load ${name} into drive ${into[0]}.`
-      : `Load ${name} into any of ${into.join(', ')}.`,
+    ...silent.map((drive) => english`The drive ${drive} has not answered.`),
+    ...passed.map((drive) => english`${busy.get(drive) ?? ''} with drive ${drive}.`),
+    loadAdvice(tape, into),
   ].join(' ');
 }

@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { cronMatches } from '../../config/cron-times.js';
 import type { Catalog } from '../open-catalog.js';
 import { findSchedule } from './schedules.js';
@@ -39,9 +40,9 @@ export function claimStart(catalog: Catalog, claim: StartClaim, now = Date.now()
       .select('run_id')
       .where('id', '=', id)
       .executeTakeFirst();
-    if (before !== undefined) return before.run_id === runId ? null : 'it was used before';
-    if (at < now - countsForMs) return 'it is too old';
-    if (at > now + clockSkewMs) return 'it is dated in the future';
+    if (before !== undefined) return before.run_id === runId ? null : english`it was used before`;
+    if (at < now - countsForMs) return english`it is too old`;
+    if (at > now + clockSkewMs) return english`it is dated in the future`;
     if (claim.schedule !== undefined) {
       const reason = await claimDue(tx, claim.schedule, at);
       if (reason !== null) return reason;
@@ -64,13 +65,13 @@ export function claimStart(catalog: Catalog, claim: StartClaim, now = Date.now()
  */
 async function claimDue(tx: Catalog, name: string, at: number): Promise<string | null> {
   const row = await findSchedule(tx, name);
-  if (row === undefined) return 'the catalog has no such schedule';
+  if (row === undefined) return english`the catalog has no such schedule`;
   const { due_at: last, run_asked_at: asked, created_at: made } = row;
   const isAsked = asked !== null && at >= asked - clockSkewMs && at <= asked + wishCountsForMs;
   // The server names whole seconds.
-  if (at < made - 1000 || (last !== null && at <= last)) return 'that time has passed';
+  if (at < made - 1000 || (last !== null && at <= last)) return english`that time has passed`;
   if (!isAsked && !cronMatches(row.cron, row.zone, at))
-    return 'it is not due then, and no command has requested it';
+    return english`it is not due then, and no command has requested it`;
   await tx
     .updateTable('schedules')
     .set({ due_at: at, ...(isAsked ? { run_asked_at: null } : {}) })
@@ -107,10 +108,12 @@ export function claimStep(catalog: Catalog, claim: StepClaim, now = Date.now()):
       .where('workflow_id', '=', workflowId)
       .where('run_id', '=', runId)
       .executeTakeFirst();
-    if (start === undefined || start.at < now - stepCountsForMs) return 'it was requested too long ago';
-    if ((await claimantOf(tx, endMark(workflowId))) !== undefined) return 'the command that asked has ended';
+    if (start === undefined || start.at < now - stepCountsForMs)
+      return english`it was requested too long ago`;
+    if ((await claimantOf(tx, endMark(workflowId))) !== undefined)
+      return english`the command that asked has ended`;
     const before = await claimantOf(tx, stepMark(claim));
-    if (before !== undefined) return before === by ? null : 'it was done before';
+    if (before !== undefined) return before === by ? null : english`it was done before`;
     const mark = { id: stepMark(claim), at: now, workflow_id: workflowId, run_id: by };
     await tx.insertInto('claimed_starts').values(mark).execute();
     return null;

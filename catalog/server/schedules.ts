@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import type { ScheduleRow } from '../rows.js';
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
 import type { Catalog } from '../open-catalog.js';
@@ -28,8 +29,8 @@ export async function scheduleNamed(db: Catalog, name: string): Promise<Schedule
   if (row !== undefined) return row;
   throw usageFailure(
     'NoSuchSchedule',
-    `There is no schedule ${name}.`,
-    '`tapeflow schedule list` lists them.',
+    english`There is no schedule ${name}.`,
+    english`\`tapeflow schedule list\` lists them.`,
   );
 }
 
@@ -44,8 +45,8 @@ export async function insertSchedule(
       if (!replace)
         throw usageFailure(
           'ScheduleExists',
-          `There is a schedule ${schedule.name} already.`,
-          'Use --replace, or another name.',
+          english`There is a schedule ${schedule.name} already.`,
+          english`Use --replace, or another name.`,
         );
       await tx.deleteFrom('schedules').where('name', '=', schedule.name).execute();
     }
@@ -157,7 +158,7 @@ export function requireOpenRun(row: ScheduleRow, runAt: number): void {
   const { name, run_at: lastAt, run_set: made, run_ended_at: endedAt, run_reason: reason } = row;
   if (lastAt === null || lastAt < runAt) return;
   if (lastAt === runAt && (made !== null || endedAt === null)) return;
-  throw new TapeflowFailure('RunIsOver', reason ?? `That run of the schedule ${name} is over.`);
+  throw new TapeflowFailure('RunIsOver', reason ?? english`That run of the schedule ${name} is over.`);
 }
 
 /** How the last run of a schedule ended, or its current state. Times are milliseconds since 1970. */
@@ -216,7 +217,15 @@ const ends: readonly LastRun['state'][] = [...finalSetStates, ...finalRetrievalS
 export function runTrouble(run: LastRun | undefined): string | undefined {
   if (run === undefined || !ends.includes(run.state) || successes.includes(run.state)) return undefined;
   const { id, state } = run;
-  const of = id === null ? '' : isSetId(id) ? `, set ${id},` : `, ${id},`;
-  const how = { failed: 'failed', incomplete: 'ended incomplete' }[state as string] ?? 'was cancelled';
-  return `its last run${of} ${how}: ${run.reason ?? 'no reason is known'}`;
+  const last =
+    id === null
+      ? english`its last run`
+      : isSetId(id)
+        ? english`its last run, set ${id},`
+        : english`its last run, ${id},`;
+  const reason = run.reason ?? english`no reason is known`;
+  if (state === 'failed') return english`${last} failed: ${reason}`;
+  return state === 'incomplete'
+    ? english`${last} ended incomplete: ${reason}`
+    : english`${last} was cancelled: ${reason}`;
 }

@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import type { SetRow } from '../rows.js';
 
 /** Where a copy of a set is written: pool and drive. */
@@ -20,5 +21,5 @@ export function placesText(places: readonly CopyPlace[]): string | null {
 
 /** `copy 2 of 3` for a set with several copies; empty for one. */
 export function copyText(copyNo: number, copies: number): string {
-  return copies === 1 ? '' : `copy ${copyNo} of ${copies}`;
+  return copies === 1 ? '' : english`copy ${copyNo} of ${copies}`;
 }

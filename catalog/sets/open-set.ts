@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { english } from '../../messages/sentence.js';
 import { usageFailure } from '../../config/failures.js';
 import type { Catalog } from '../open-catalog.js';
 import type { SetRow } from '../rows.js';
@@ -121,24 +122,27 @@ function attachable(set: SetRow, wanted: NewSet): SetRow {
   if (finalSetStates.includes(set.state)) {
     throw usageFailure(
       'SetExists',
-      `The set ${set.id} exists and is ${set.state}.`,
-      'Leave --set out to start the next one.',
+      english`The set ${set.id} exists and is ${set.state}.`,
+      english`Leave --set out to start the next one.`,
     );
   }
   if (set.sources !== JSON.stringify(wanted.sources) || set.host !== (wanted.host ?? null)) {
-    const of = set.host === null ? '' : ` of host ${set.host}`;
+    const { id, host, sources } = set;
     throw usageFailure(
       'SetExists',
-      `The set ${set.id} exists with other sources${of}: ${set.sources}.`,
-      'Leave --set out.',
+      host === null
+        ? english`The set ${id} exists with other sources: ${sources}.`
+        : english`The set ${id} exists with other sources of host ${host}: ${sources}.`,
+      english`Leave --set out.`,
     );
   }
   const differs = differencesFrom(set, wanted);
   if (differs.length > 0)
     throw usageFailure(
       'SetExists',
-      `The set ${set.id} exists and is another one: ${differs.join(', and ')}.`,
-      'Leave --set out.',
+      english`The set ${set.id} exists and is another one:
+        ${differs.reduce((before, after) => english`${before}, and ${after}`)}.`,
+      english`Leave --set out.`,
     );
   return set;
 }

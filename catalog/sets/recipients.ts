@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import type { SetRow } from '../rows.js';
 
 /** Whom the archives of a set are encrypted to; undefined: they are not encrypted. */
@@ -12,5 +13,5 @@ export function recipientsText(recipients: readonly string[] | undefined): strin
 
 /** `encrypted to 2 recipients`, or the recipient itself. */
 export function recipientsShown(recipients: readonly string[]): string {
-  return recipients.length === 1 ? (recipients[0] ?? '') : `${recipients.length} recipients`;
+  return recipients.length === 1 ? (recipients[0] ?? '') : english`${recipients.length} recipients`;
 }

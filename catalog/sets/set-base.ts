@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import type { Catalog } from '../open-catalog.js';
 import type { SetRow } from '../rows.js';
 import { isOfHost } from './set-host.js';
@@ -54,7 +55,8 @@ export async function baseFor(
   });
   const poolText = `${pools.length === 1 ? 'pool' : 'pools'} ${pools.join(' and ')}`;
   if (inAll !== undefined) {
-    const note = `Set ${newest.id} is newer, but it or a set that it builds on is not wholly in ${poolText}.`;
+    const note = english`Set ${newest.id} is newer, but it or a set that it builds on is not wholly in
+ ${poolText}.`;
     return { id: inAll.id, note: inAll === newest ? undefined : note };
   }
   const inOne = await first(candidates, async ({ id }) => {
@@ -64,14 +66,14 @@ export async function baseFor(
   if (inOne !== undefined) {
     const without: string[] = [];
     for (const chain of chains) if (!(await chain.has(inOne.id))) without.push(chain.pool);
-    const note =
-      `The tapes of pool ${without.join(' or ')} alone cannot restore it: ` +
-      `set ${inOne.id}, on which it builds, is not wholly there.`;
+    const note = english`The tapes of pool ${without.join(' or ')} alone cannot restore it:
+        set ${inOne.id}, on which it builds, is not wholly there.`;
     return { id: inOne.id, note };
   }
   return {
     id: undefined,
-    note: `Set ${newest.id} cannot be its base, since it or a set that it builds on is not wholly in ${poolText}.`,
+    note: english`Set ${newest.id} cannot be its base, since it or a set that it builds on is not wholly
+ in ${poolText}.`,
   };
 }
 
@@ -92,13 +94,11 @@ function otherwiseEncrypted(
   recipients: string | null,
 ): string | undefined {
   if (newest === undefined) return undefined;
-  const how =
-    newest.recipients === null
-      ? 'is not encrypted'
-      : recipients === null
-        ? 'is encrypted'
-        : 'is encrypted to other recipients';
-  return `Set ${newest.id} cannot be its base, since it ${how}.`;
+  if (newest.recipients === null)
+    return english`Set ${newest.id} cannot be its base, since it is not encrypted.`;
+  return recipients === null
+    ? english`Set ${newest.id} cannot be its base, since it is encrypted.`
+    : english`Set ${newest.id} cannot be its base, since it is encrypted to other recipients.`;
 }
 
 /** The first set for which a condition is true; later ones are not checked. */

@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { isVerifiedAtEnd } from './chosen-options.js';
 import { placesOf, type CopyPlace } from './copy-places.js';
 import { givenText, type ExcludeRule } from '../../entry/excludes.js';
@@ -42,34 +43,46 @@ export function differencesFrom(set: SetRow, wanted: NewSet): string[] {
   const found: string[] = [];
   // Older sets did not record the requested mode.
   const mode = set.asked_mode ?? set.mode;
-  if (mode !== wanted.mode) found.push(`it is ${mode}, not ${wanted.mode}`);
+  if (mode !== wanted.mode) found.push(english`it is ${mode}, not ${wanted.mode}`);
   const [has, wants] = [placesOf(set), placesWanted(wanted)];
   const drives = (places: readonly CopyPlace[]) => places.map(({ drive }) => drive).join(' and ');
   if (poolsText(has) !== poolsText(wants))
-    found.push(`it goes to ${poolsText(has)}, not to ${poolsText(wants)}`);
+    found.push(english`it goes to ${poolsText(has)}, not to ${poolsText(wants)}`);
   else if (drives(has) !== drives(wants))
-    found.push(`it is written in drive ${drives(has)}, not in ${drives(wants)}`);
+    found.push(english`it is written in drive ${drives(has)}, not in ${drives(wants)}`);
   found.push(...excludeDifferences(JSON.parse(set.excludes) as ExcludeRule[], wanted.excludes));
   found.push(...takenDifferences(takenOf(set), wanted.taken ?? {}));
   if ((set.direct === 1) !== wanted.direct)
-    found.push(`it is ${set.direct === 1 ? 'compressed directly to tape' : 'staged before it is written'}`);
+    found.push(
+      set.direct === 1
+        ? english`it is compressed directly to tape`
+        : english`it is staged before it is written`,
+    );
   if (set.recipients !== recipientsText(wanted.recipients))
     found.push(
       set.recipients === null
-        ? 'it is not encrypted'
+        ? english`it is not encrypted`
         : wanted.recipients === undefined
-          ? 'it is encrypted'
-          : 'it is encrypted to other recipients',
+          ? english`it is encrypted`
+          : english`it is encrypted to other recipients`,
     );
   if (set.hook !== (wanted.hook ?? null))
-    found.push(set.hook === null ? 'it runs no hook' : `it runs the hook ${set.hook}`);
+    found.push(set.hook === null ? english`it runs no hook` : english`it runs the hook ${set.hook}`);
   const [ignores, ignored] = [ignoredSigns(JSON.parse(set.options)), ignoredSigns(wanted.options)];
   if (ignores.ignoreCtime !== ignored.ignoreCtime)
-    found.push(`it was begun ${ignores.ignoreCtime ? 'with' : 'without'} --ignore-ctime`);
+    found.push(
+      ignores.ignoreCtime
+        ? english`it was begun with --ignore-ctime`
+        : english`it was begun without --ignore-ctime`,
+    );
   if (ignores.ignoreInode !== ignored.ignoreInode)
-    found.push(`it was begun ${ignores.ignoreInode ? 'with' : 'without'} --ignore-inode`);
+    found.push(
+      ignores.ignoreInode
+        ? english`it was begun with --ignore-inode`
+        : english`it was begun without --ignore-inode`,
+    );
   if (isVerifiedAtEnd(wanted.options) && !isVerifiedAtEnd(JSON.parse(set.options)))
-    found.push('it was begun without --verify');
+    found.push(english`it was begun without --verify`);
   return found;
 }
 
@@ -79,7 +92,7 @@ export function placesWanted({ places, pool, drive }: NewSet): CopyPlace[] {
 }
 
 function poolsText(places: readonly CopyPlace[]): string {
-  return places.map(({ pool }) => `pool ${pool}`).join(' and ');
+  return places.map(({ pool }) => english`pool ${pool}`).join(' and ');
 }
 
 function excludeDifferences(has: readonly ExcludeRule[], wants: readonly ExcludeRule[]): string[] {
@@ -93,7 +106,7 @@ function excludeDifferences(has: readonly ExcludeRule[], wants: readonly Exclude
     return wanted?.means.join('\n') !== rule.means.join('\n');
   });
   if (other === undefined || typeof other === 'string') return [];
-  return [`its exclude ${other.given} is another one and means ${other.means.join(' or ')}`];
+  return [english`its exclude ${other.given} is another one and means ${other.means.join(' or ')}`];
 }
 
 /** Up to so many excludes are all named; of more, those that differ. */
@@ -106,19 +119,20 @@ function ruleDifferences(before: readonly string[], now: readonly string[]): str
   const named = (texts: readonly string[]) =>
     texts
       .map((text) => (text.length > mostCharacters ? `${text.slice(0, mostCharacters)}…` : text))
-      .join(' ') || 'nothing';
-  if (before.length + now.length <= allNamed) return [`it leaves out ${named(before)}, not ${named(now)}`];
+      .join(' ') || english`nothing`;
+  if (before.length + now.length <= allNamed)
+    return [english`it leaves out ${named(before)}, not ${named(now)}`];
   const some = (texts: readonly string[]) =>
     texts.length > someNamed
-      ? `${named(texts.slice(0, someNamed))} and ${formatNumber(texts.length - someNamed)} more`
+      ? english`${named(texts.slice(0, someNamed))} and ${formatNumber(texts.length - someNamed)} more`
       : named(texts);
   const [known, wanted] = [new Set(before), new Set(now)];
   const also = before.filter((text) => !wanted.has(text));
   const not = now.filter((text) => !known.has(text));
-  if (also.length + not.length === 0) return ['its excludes are in another order'];
+  if (also.length + not.length === 0) return [english`its excludes are in another order`];
   return [
-    ...(also.length === 0 ? [] : [`it leaves out ${some(also)} too`]),
-    ...(not.length === 0 ? [] : [`it does not leave out ${some(not)}`]),
+    ...(also.length === 0 ? [] : [english`it leaves out ${some(also)} too`]),
+    ...(not.length === 0 ? [] : [english`it does not leave out ${some(not)}`]),
   ];
 }
 
@@ -129,18 +143,23 @@ function takenDifferences(has: TakenOptions, wants: TakenOptions): string[] {
   if (differs((options) => options.oneFileSystem))
     found.push(
       has.oneFileSystem === true
-        ? 'it stays on the file systems of its sources'
-        : 'it takes what is mounted in its sources too',
+        ? english`it stays on the file systems of its sources`
+        : english`it takes what is mounted in its sources too`,
     );
   if (differs((options) => options.excludeCaches))
-    found.push(has.excludeCaches === true ? 'it leaves caches out' : 'it takes caches too');
+    found.push(has.excludeCaches === true ? english`it leaves caches out` : english`it takes caches too`);
   if (differs((options) => options.excludeIfPresent)) {
-    const names = ({ excludeIfPresent: present = [] }: TakenOptions) => present.join(' or ') || 'something';
-    found.push(`it leaves out folders that hold ${names(has)}, not ${names(wants)}`);
+    const names = ({ excludeIfPresent: present = [] }: TakenOptions) =>
+      present.join(' or ') || english`something`;
+    found.push(english`it leaves out folders that hold ${names(has)}, not ${names(wants)}`);
   }
   if (differs((options) => options.list?.file))
-    found.push(`it takes ${has.list === undefined ? 'no list of paths' : `the list ${has.list.file}`}`);
-  else if (isOtherList(has, wants)) found.push(`the list ${has.list?.file ?? ''} had other paths`);
+    found.push(
+      has.list === undefined
+        ? english`it takes no list of paths`
+        : english`it takes the list ${has.list.file}`,
+    );
+  else if (isOtherList(has, wants)) found.push(english`the list ${has.list?.file ?? ''} had other paths`);
   return found;
 }
 

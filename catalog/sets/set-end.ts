@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { toRanges, type NumberRange } from '../../config/number-ranges.js';
 import type { Catalog } from '../open-catalog.js';
 import { CatalogConflict, isRebuilt, isUnknownSet } from '../rebuilt/rebuilt-sets.js';
@@ -166,7 +167,7 @@ export async function registerSetEnd(
     if (set === undefined) return;
     if (!isUnknownSet(set) && set.uuid !== setUuid)
       throw new CatalogConflict(
-        `The end mark of the set ${setId} on the tape is of another set of that number.`,
+        english`The end mark of the set ${setId} on the tape is of another set of that number.`,
       );
     if (!isRebuilt(set)) return;
     const { groups, entries, without, written } = told;

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { english } from '../../messages/sentence.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import type { Catalog } from '../open-catalog.js';
 
@@ -51,7 +52,7 @@ export function requireSetId(text: string): string {
   if (isSetId(text)) return text;
   throw new TapeflowFailure(
     'WrongSetId',
-    `${JSON.stringify(text)} is not a set id: it must look like 2026-11_000001.`,
+    english`${JSON.stringify(text)} is not a set id: it must look like 2026-11_000001.`,
     {
       kind: 'usage',
     },

@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
 import type { Catalog } from '../open-catalog.js';
 import type { SetRow } from '../rows.js';
@@ -12,7 +13,11 @@ export async function findSet(db: Catalog, id: string): Promise<SetRow | undefin
 export async function setNamed(db: Catalog, id: string): Promise<SetRow> {
   const set = await findSet(db, id);
   if (set !== undefined) return set;
-  throw usageFailure('NoSuchSet', `There is no set ${id} in the catalog.`, '`tapeflow sets` lists them.');
+  throw usageFailure(
+    'NoSuchSet',
+    english`There is no set ${id} in the catalog.`,
+    english`\`tapeflow sets\` lists them.`,
+  );
 }
 
 /** The set of that id, for reading its files; throws a failure when there is none, or when nothing of it is left. */
@@ -21,8 +26,8 @@ export async function setWithFiles(db: Catalog, id: string): Promise<SetRow> {
   if (set.state !== 'expired') return set;
   throw new TapeflowFailure(
     'SetExpired',
-    `The set ${id} has expired, and nothing of it is left: ${set.reason ?? 'its tape was erased'}.`,
-    { advice: '`tapeflow find GLOB` looks in the sets that are left.' },
+    english`The set ${id} has expired, and nothing of it is left: ${set.reason ?? english`its tape was erased`}.`,
+    { advice: english`\`tapeflow find GLOB\` looks in the sets that are left.` },
   );
 }
 

@@ -1,5 +1,6 @@
 import { statfsSync } from 'node:fs';
 import path from 'node:path';
+import { english } from '../../messages/sentence.js';
 import { nodeMismatch } from '../../config/node-mismatch.js';
 import { TapeflowFailure, systemErrorCode } from '../../config/failures.js';
 
@@ -69,54 +70,58 @@ export function catalogFailure(error: unknown, file: string): unknown {
   if (damage.has(base)) {
     return failure(
       'CatalogDamaged',
-      `The catalog ${file} is damaged (${code}).`,
-      'Nothing was changed; see "The catalog is lost" in docs/recovery.md.',
+      english`The catalog ${file} is damaged (${code}).`,
+      english`Nothing was changed; see "The catalog is lost" in docs/recovery.md.`,
     );
   }
   const network = busy.has(base) || noSharedMemory.test(code) ? networkFileSystemOf(file) : undefined;
   if (noSharedMemory.test(code)) {
     return failure(
       'CatalogUnusable',
-      `The file system of the catalog ` +
-        `${file}${network === undefined ? '' : ` (${network})`} cannot do ` +
-        `what SQLite needs: shared memory and locks (${code}).`,
-      'Put it on a disk of this machine: set CATALOG_URL or TAPEFLOW_DATA_DIR.',
+      network === undefined
+        ? english`The file system of the catalog ${file} cannot do what SQLite needs: shared memory and locks
+            (${code}).`
+        : english`The file system of the catalog ${file} (${network}) cannot do what SQLite needs: shared memory
+            and locks (${code}).`,
+      english`Put it on a disk of this machine: set CATALOG_URL or TAPEFLOW_DATA_DIR.`,
     );
   }
   if (busy.has(base) && network !== undefined) {
     return failure(
       'CatalogBusy',
-      `The catalog ${file} is locked by another process, or its ` +
-        `network file system (${network}) has no locks (${code}).`,
-      'End whatever holds it; if nothing does, put it on a disk of this machine: set CATALOG_URL or TAPEFLOW_DATA_DIR.',
+      english`The catalog ${file} is locked by another process, or its
+        network file system (${network}) has no locks (${code}).`,
+      english`End whatever holds it; if nothing does, put it on a disk of this machine:
+ set CATALOG_URL or TAPEFLOW_DATA_DIR.`,
     );
   }
   if (busy.has(base)) {
     return failure(
       'CatalogBusy',
-      `The catalog ${file} is locked by another process (${code}).`,
-      'Sets wait and go on by themselves; end whatever holds it, such as a database tool with an open transaction.',
+      english`The catalog ${file} is locked by another process (${code}).`,
+      english`Sets wait and go on by themselves; end whatever holds it, such as a
+ database tool with an open transaction.`,
     );
   }
   if (base === 'SQLITE_FULL') {
     return failure(
       'CatalogDiskFull',
-      `The disk of the catalog ${file} is full.`,
-      'Make room there; sets wait and go on by themselves.',
+      english`The disk of the catalog ${file} is full.`,
+      english`Make room there; sets wait and go on by themselves.`,
     );
   }
   if (base === 'SQLITE_IOERR') {
     return failure(
       'CatalogUnreadable',
-      `The disk of the catalog ${file} fails (${code}).`,
-      'Check the disk; sets wait and go on by themselves.',
+      english`The disk of the catalog ${file} fails (${code}).`,
+      english`Check the disk; sets wait and go on by themselves.`,
     );
   }
   if (base === 'SQLITE_CANTOPEN' || base === 'SQLITE_READONLY' || code === 'EACCES' || code === 'EROFS') {
     return failure(
       'CatalogUnusable',
-      `The catalog ${file} cannot be opened for writing (${code}).`,
-      'Check the folder and its permissions, or set CATALOG_URL or TAPEFLOW_DATA_DIR.',
+      english`The catalog ${file} cannot be opened for writing (${code}).`,
+      english`Check the folder and its permissions, or set CATALOG_URL or TAPEFLOW_DATA_DIR.`,
     );
   }
   return error;

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { english } from '../../messages/sentence.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { makeReadableFile } from '../../config/shared-group.js';
 import { isBefore } from './generation.js';
@@ -60,12 +61,11 @@ export function requireNewest(
   if (seen.installation !== installation || !isBefore(generation, seen.generation)) return;
   throw new TapeflowFailure(
     'CatalogOlder',
-    `The catalog ${file} is an older one (change ${generation}) than was in its place ` +
-      `(change ${seen.generation}, ${seen.at}): what was backed up since is not in it.`,
+    english`The catalog ${file} is an older one (change ${generation}) than was in its place
+      (change ${seen.generation}, ${seen.at}): what was backed up since is not in it.`,
     {
-      advice:
-        `If no newer copy is left, \`tapeflow catalog restore ${file}\` takes it as it ` +
-        `is, and \`tapeflow tape catalog\` reads from the tapes what is newer.`,
+      advice: english`If no newer copy is left, \`tapeflow catalog restore ${file}\` takes it as it
+          is, and \`tapeflow tape catalog\` reads from the tapes what is newer.`,
     },
   );
 }
@@ -80,10 +80,10 @@ export function requireNotRestoring(file: string): void {
   if (!existsSync(restoringFile(file))) return;
   throw new TapeflowFailure(
     'CatalogRestoring',
-    `A copy was being put in place of the catalog ${file}, and that has not ended.`,
+    english`A copy was being put in place of the catalog ${file}, and that has not ended.`,
     {
       kind: 'transient',
-      advice: 'If no `tapeflow catalog restore` runs, run it again with the same file: it starts over.',
+      advice: english`If no \`tapeflow catalog restore\` runs, run it again with the same file: it starts over.`,
     },
   );
 }

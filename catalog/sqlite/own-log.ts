@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { english } from '../../messages/sentence.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { generationAt, isBefore } from './generation.js';
 
@@ -23,24 +24,24 @@ export function requireOwnLog(file: string): void {
   const inFile = generationInFile(file);
   if (inFile === undefined) return;
   // The log's first commit follows what the file contained then; since then the file may have received more of the log.
-  if (isBefore(inFile, log.first - 1)) throw mixed(file, inFile, `begins behind change ${log.first - 1}`);
+  if (isBefore(inFile, log.first - 1))
+    throw mixed(file, inFile, english`begins behind change ${log.first - 1}`);
   if (!isBefore(log.first, inFile)) return;
   const last = log.newest(inFile);
   // A log that was restarted meanwhile belongs to a live writer.
   if (last === undefined || !isBefore(last, inFile) || readLog(`${file}-wal`)?.salts !== log.salts) return;
-  throw mixed(file, inFile, `ends with change ${last}`);
+  throw mixed(file, inFile, english`ends with change ${last}`);
 }
 
 function mixed(file: string, inFile: number, log: string): TapeflowFailure {
   return new TapeflowFailure(
     'CatalogMixed',
-    `The catalog ${file} and the log of its changes ${file}-wal are not ` +
-      `of the same time: the file is at change ${inFile}, and the log ` +
-      `${log}. An older copy was put in place of one of them.`,
+    english`The catalog ${file} and the log of its changes ${file}-wal are not
+      of the same time: the file is at change ${inFile}, and the log ${log}. An
+      older copy was put in place of one of them.`,
     {
-      advice:
-        'Nothing was changed. `tapeflow catalog restore FILE` puts a copy back as it ' +
-        'should be, and `tapeflow tape catalog` reads from the tapes what is newer.',
+      advice: english`Nothing was changed. \`tapeflow catalog restore FILE\` puts a copy back as it
+          should be, and \`tapeflow tape catalog\` reads from the tapes what is newer.`,
     },
   );
 }

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import type Database from 'better-sqlite3';
+import { english } from '../../messages/sentence.js';
 import { TapeflowFailure } from '../../config/failures.js';
 
 /**
@@ -30,10 +31,10 @@ export function requireSound(database: Database.Database, file: string): void {
   if (verdict === 'ok') return;
   throw new TapeflowFailure(
     'CatalogDamaged',
-    `The catalog ${file} is damaged: ${verdict.split('\n').join(' ')}.`,
+    english`The catalog ${file} is damaged: ${verdict.split('\n').join(' ')}.`,
     {
-      advice:
-        'Put a copy back with `tapeflow catalog restore FILE`, or see "The catalog is lost" in docs/recovery.md.',
+      advice: english`Put a copy back with \`tapeflow catalog restore FILE\`, or see "The catalog is lost"
+ in docs/recovery.md.`,
     },
   );
 }

@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { countedText } from '../sets/counted-text.js';
 import type { TapeContent, TapeRetention } from './tape-retention.js';
@@ -7,25 +8,29 @@ export function requireErasable(kept: TapeRetention, evenUnexpired: boolean, now
   const { name, state } = kept.tape;
   if (state === 'foreign') throw foreignTape(name);
   if (state === 'lost') {
-    throw new TapeflowFailure('LostTape', `The tape ${name} is marked as lost.`, {
-      advice: `If it is back, say so first: \`tapeflow tape found ${name}\`.`,
+    throw new TapeflowFailure('LostTape', english`The tape ${name} is marked as lost.`, {
+      advice: english`If it is back, say so first: \`tapeflow tape found ${name}\`.`,
     });
   }
   if (kept.inUse.length > 0) {
     throw new TapeflowFailure(
       'TapeInUse',
-      `The tape ${name} cannot be erased: ${kept.inUse.slice(0, 3).join('; ')}.`,
-      { advice: 'Let it end, or cancel it.' },
+      english`The tape ${name} cannot be erased: ${kept.inUse.slice(0, 3).reduce((before, after) => english`${before}; ${after}`)}.`,
+      { advice: english`Let it end, or cancel it.` },
     );
   }
   if (kept.until <= now || evenUnexpired) return;
   const needed = kept.sets.filter((set) => set.neededUntil > now);
   const shown = needed.slice(0, 3).map((set) => whyNeeded(set, now));
-  const more = needed.length > shown.length ? `, and ${needed.length - shown.length} more` : '';
   throw new TapeflowFailure(
     'TapeNeeded',
-    `The tape ${name} is not recyclable: it holds ${shown.join(', ')}${more}.`,
-    { advice: `If all that may be lost, \`tapeflow tape erase ${name} --yes --even-unexpired\` erases it.` },
+    needed.length > shown.length
+      ? english`The tape ${name} is not recyclable: it holds ${shown.join(', ')}, and
+          ${needed.length - shown.length} more.`
+      : english`The tape ${name} is not recyclable: it holds ${shown.join(', ')}.`,
+    {
+      advice: english`If all that may be lost, \`tapeflow tape erase ${name} --yes --even-unexpired\` erases it.`,
+    },
   );
 }
 
@@ -33,19 +38,23 @@ export function requireErasable(kept: TapeRetention, evenUnexpired: boolean, now
 export function foreignTape(name: string): TapeflowFailure {
   return new TapeflowFailure(
     'ForeignTape',
-    `The tape ${name} belongs to another installation: it is read, and never written to or erased.`,
-    { advice: 'If that installation is gone, `tapeflow tape catalog --adopt` makes the tape one of this.' },
+    english`The tape ${name} belongs to another installation: it is read, and never written to or erased.`,
+    {
+      advice: english`If that installation is gone, \`tapeflow tape catalog --adopt\` makes the tape one of this.`,
+    },
   );
 }
 
 function whyNeeded(content: TapeContent, now: number): string {
   const { setId, expires, countedReasons, neededBy, perhapsNeededBy } = content;
   if (expires > now && countedReasons.length > 0)
-    return `set ${setId}, which is kept (${countedText(countedReasons)})`;
-  if (expires > now) return `set ${setId}, which has not expired`;
+    return english`set ${setId}, which is kept (${countedText(countedReasons)})`;
+  if (expires > now) return english`set ${setId}, which has not expired`;
   const certain = neededBy.filter((id) => !perhapsNeededBy.includes(id)).slice(0, 3);
   if (certain.length > 0)
-    return `set ${setId}, on which ${certain.join(', ')} ${certain.length === 1 ? 'builds' : 'build'}`;
+    return certain.length === 1
+      ? english`set ${setId}, on which ${certain[0] ?? ''} builds`
+      : english`set ${setId}, on which ${certain.join(', ')} build`;
   const some = perhapsNeededBy.slice(0, 3).join(', ');
-  return `set ${setId}, on which ${some} may build (the tapes of what it builds on are not all read)`;
+  return english`set ${setId}, on which ${some} may build (the tapes of what it builds on are not all read)`;
 }

@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { eraseCommitted } from '../copies/lost-copies.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
 import type { Retentions } from '../../config/settings/retention.js';
@@ -38,7 +39,12 @@ export async function beginErase(catalog: Catalog, wish: EraseRequest, erasedTo:
     requireErasable(kept, wish.evenUnexpired, now);
     await eraseCommitted(tx, tape.uuid);
     for (const set of kept.sets) await loseSet(tx, tape, set, now);
-    const erasing = await transitionTape(tx, tape.uuid, 'erase', `\`tape erase ${tape.name}\` has begun`);
+    const erasing = await transitionTape(
+      tx,
+      tape.uuid,
+      'erase',
+      english`\`tape erase ${tape.name}\` has begun`,
+    );
     if (erasing === undefined) throw new Error(`the tape ${tape.name} is ${tape.state}`);
     await tx.updateTable('tapes').set({ erased_to: erasedTo }).where('uuid', '=', tape.uuid).execute();
     return { ...erasing, erased_to: erasedTo };
@@ -55,17 +61,16 @@ async function loseSet(tx: Catalog, tape: TapeRow, set: TapeContent, now: number
     (elsewhere > 0 ? `, of which ${others}` : '');
   await recordEvents(tx, [{ setId, group: null, stage: 'erased', bytes: set.bytes, detail }], now);
   if (lost === 0) return;
-  const some = lost === 1 ? 'one of its archives was' : `${formatNumber(lost)} of its archives were`;
-  const what = set.remaining === 0 ? 'its archives were' : some;
-  await tx
-    .updateTable('sets')
-    .set({ erased_at: now, reason: `${what} erased with tape ${tape.name}` })
-    .where('id', '=', setId)
-    .execute();
+  const some =
+    lost === 1
+      ? english`one of its archives was erased with tape ${tape.name}`
+      : english`${formatNumber(lost)} of its archives were erased with tape ${tape.name}`;
+  const reason = set.remaining === 0 ? english`its archives were erased with tape ${tape.name}` : some;
+  await tx.updateTable('sets').set({ erased_at: now, reason }).where('id', '=', setId).execute();
   // With `--even-unexpired`: sets that build on it and are not on the tape lose files too.
   for (const id of set.neededBy) {
     if (!(await losesFiles(tx, id, setId, tape))) continue;
-    const reason = `files that set ${setId} held for it were erased with tape ${tape.name}`;
+    const reason = english`files that set ${setId} held for it were erased with tape ${tape.name}`;
     await recordEvents(tx, [{ setId: id, group: null, stage: 'erased', detail: reason }], now);
     await tx.updateTable('sets').set({ erased_at: now, reason }).where('id', '=', id).execute();
   }

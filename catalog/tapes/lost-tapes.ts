@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import type { Catalog } from '../open-catalog.js';
 import { dropUnsyncedIn, loseCommitted, regainCommitted } from '../copies/lost-copies.js';
 import { transitionTape } from './tape-states.js';
@@ -52,8 +53,8 @@ export async function markTapeLost(
   tape: TapeRow,
 ): Promise<{ setId: string; group: number }[]> {
   return catalog.transaction().execute(async (tx) => {
-    const reason = `tape ${tape.name} is lost`;
-    await transitionTape(tx, tape.uuid, 'lose', 'marked as lost by a command');
+    const reason = english`tape ${tape.name} is lost`;
+    await transitionTape(tx, tape.uuid, 'lose', english`marked as lost by a command`);
     const unsynced = await dropUnsyncedIn(tx, tape.uuid, reason);
     await loseCommitted(tx, tape.uuid, reason);
     return unsynced;

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { english } from '../../messages/sentence.js';
 import { SetRetention, type ExpiryTime } from '../sets/set-retention.js';
 import type { CountedReason } from '../sets/pool-counts.js';
 import type { Retentions } from '../../config/settings/retention.js';
@@ -161,9 +162,11 @@ async function usesOf(
     )
     .execute();
   return [
-    ...writing.map((row) => `the set ${row.set_id}, which is unfinished, writes to it`),
-    ...[...new Set(building)].map((id) => `the set ${id}, which is unfinished, builds on what it holds`),
-    ...reading.map((row) => `${row.id}, which is unfinished, needs it`),
+    ...writing.map((row) => english`the set ${row.set_id}, which is unfinished, writes to it`),
+    ...[...new Set(building)].map(
+      (id) => english`the set ${id}, which is unfinished, builds on what it holds`,
+    ),
+    ...reading.map((row) => english`${row.id}, which is unfinished, needs it`),
   ];
 }
 

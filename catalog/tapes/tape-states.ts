@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import type { Catalog } from '../open-catalog.js';
 import type { TapeState } from '../schema/tape-tables.js';
 import { tapeByUuid } from './tapes.js';
@@ -40,7 +41,7 @@ const moves: Record<TapeTransition, Partial<Record<TapeState, TapeState | 'back'
 const covers: readonly TapeState[] = ['lost', 'erasing'];
 
 /** For a tape marked by an earlier version, which did not record the previous state. */
-const unknownBefore: StateAndReason = { state: 'suspect', reason: 'what it was before is not known' };
+const unknownBefore: StateAndReason = { state: 'suspect', reason: english`what it was before is not known` };
 
 /** The status after a transition; undefined when it is not allowed from the current state. */
 export function afterTransition(

@@ -131,7 +131,8 @@ function stagingBudget(values: SettingValues, wrong: Complaint): number {
   if (drainAt > budget)
     throw wrong(
       'TAPE_DRAIN_AT',
-      english`is ${drainAt} bytes: it must not be above STAGING_MAX_BYTES (${budget} bytes), since that much is never staged`,
+      english`is ${drainAt} bytes: it must not be above STAGING_MAX_BYTES (${budget} bytes), since that
+        much is never staged`,
     );
   return budget;
 }
@@ -211,6 +212,7 @@ function compressionLevel(
   if (level >= least && level <= most) return level;
   throw wrong(
     'COMPRESSION_LEVEL',
-    english`is ${level}: with COMPRESSION=${format} it must be a whole number from ${Math.max(least, 1)} to ${most}`,
+    english`is ${level}: with COMPRESSION=${format} it must be a whole number
+      from ${Math.max(least, 1)} to ${most}`,
   );
 }

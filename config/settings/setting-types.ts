@@ -53,7 +53,8 @@ export const retention = z
     return z.NEVER;
   });
 
-const countsWanted = english`must be counts such as "last 3, daily 7, weekly 4, monthly 12, yearly", each once; one without a number keeps all`;
+const countsWanted = english`must be counts such as "last 3, daily 7, weekly 4, monthly 12, yearly",
+  each once; one without a number keeps all`;
 
 /** What is kept by count, as text: `daily 7, weekly 4, monthly 12, yearly`; each also as `keep-daily 7`. */
 export const keepCounts = z.string({ error: countsWanted }).transform((value, context): KeepCounts => {
@@ -81,7 +82,8 @@ export const flag = z
     return z.NEVER;
   });
 
-const recipientsWanted = english`must be recipients of age, as age-keygen shows them (age1…), with commas between them`;
+const recipientsWanted = english`must be recipients of age, as age-keygen shows them (age1…), with commas
+  between them`;
 
 /** One or more recipients of age: an array, or a text with commas or spaces between them. */
 export const recipients = z
@@ -105,7 +107,8 @@ function recipientProblem(wrong: string | undefined): string {
 /** Any text but an empty one. */
 export const text = z.string().min(1, english`must not be empty`);
 
-const addressWanted = english`must be a port such as 9464, or an address and a port such as 192.0.2.7:9464 or [::1]:9464`;
+const addressWanted = english`must be a port such as 9464, or an address and a port such as
+  192.0.2.7:9464 or [::1]:9464`;
 
 /** Where a server listens, as `ADDRESS:PORT`; a port alone is one of 127.0.0.1. */
 export const listenAddress = z

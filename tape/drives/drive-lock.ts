@@ -157,7 +157,8 @@ function tapeBusy(drive: DriveSettings, holder: LockHolder | undefined): Tapeflo
 function heldElsewhere(drive: DriveSettings, holder: string): TapeflowFailure {
   return new TapeflowFailure(
     'TapeBusy',
-    english`The drive ${drive.name} (${drive.path}) is being written to by ${holder}, who has another lock folder.`,
+    english`The drive ${drive.name} (${drive.path}) is being written to by ${holder}, who has another
+      lock folder.`,
     {
       advice: english`It goes on when that one has written; users who share a drive
           give TAPEFLOW_LOCK_DIR the same folder of a group.`,

@@ -55,7 +55,7 @@ export async function requireForReading(drive: Drive, catalog: Catalog, wanted: 
     const { reason: told } = error.details;
     const reason = typeof told === 'string' ? told : 'unreadable';
     // If no tape can be read, the advice for that is shown too; advice about another tape in the drive would not help.
-    const first = ofTheDrive.has(reason) && error.advice !== undefined ? english`${error.advice} ` : '';
+    const first = ofTheDrive.has(reason) && error.advice !== undefined ? `${error.advice} ` : '';
     throw tapeNotReady(reason, error.message, first + load, { first });
   }
   if (tape.row.uuid === wanted) return tape;
@@ -86,8 +86,10 @@ async function labelledTape(drive: Drive, catalog: Catalog): Promise<LoadedTape>
     throw tapeNotReady(
       'foreign',
       label.installation === (await installationId(catalog))
-        ? english`The tape ${label.name} in drive ${name} was labelled by this installation, but its catalog does not know it.`
-        : english`The tape ${label.name} in drive ${name} belongs to another installation: this catalog does not know it.`,
+        ? english`The tape ${label.name} in drive ${name} was labelled by this installation, but its
+            catalog does not know it.`
+        : english`The tape ${label.name} in drive ${name} belongs to another installation: this catalog
+            does not know it.`,
       english`\`tapeflow tape catalog${driveFlag(name)}\` reads what it holds; ${adoptAdvice(name)}.`,
     );
   }
@@ -141,7 +143,7 @@ export function adoptAdvice(drive: string): string {
 
 /** The option that selects a drive on the command line. */
 function driveFlag(drive: string): string {
-  return drive === 'lto1' ? '' : english` --drive ${drive}`;
+  return drive === 'lto1' ? '' : ` --drive ${drive}`;
 }
 
 /** The failure for a tape with an unfinished erase: it takes no writes, and what is left on it does not count. */
@@ -162,13 +164,14 @@ async function requireLastArchive(drive: Drive, catalog: Catalog, row: TapeRow):
   if (last === undefined) return;
   const size = await lookAt(drive, () => drive.sizeOf(path.join(last.set_id, last.name)));
   if (size === last.size) return;
-  const found =
-    size === undefined ? english`is not there` : english`has ${size} bytes instead of ${last.size}`;
+  const [name, archive] = [drive.settings.name, `${last.set_id}/${last.name}`];
   throw tapeNotReady(
     'last_archive_missing',
-    english`The tape in drive ${drive.settings.name} carries the label
-      ${row.name}, but its last archive ${last.set_id}/${last.name}
-      ${found}: it is another cartridge with a copied label, or damaged.`,
+    size === undefined
+      ? english`The tape in drive ${name} carries the label ${row.name}, but its last archive ${archive}
+          is not there: it is another cartridge with a copied label, or damaged.`
+      : english`The tape in drive ${name} carries the label ${row.name}, but its last archive ${archive}
+          has ${size} bytes instead of ${last.size}: it is another cartridge with a copied label, or damaged.`,
     english`Load the right ${row.name}; if this is it, keep it for a rescue:
       \`tapeflow tape distrust ${row.name}\`, and load another tape.`,
   );

@@ -85,7 +85,8 @@ export async function requireAttributeTool(): Promise<AttributeTool> {
   if (tool !== undefined) return tool;
   throw new TapeflowFailure(
     'NoAttributeTool',
-    english`This machine has no way to sync the index of an LTFS tape: neither getfattr/setfattr nor Python 3 was found.`,
+    english`This machine has no way to sync the index of an LTFS tape: neither getfattr/setfattr nor
+      Python 3 was found.`,
     { kind: 'person', advice: english`Install the package attr.` },
   );
 }

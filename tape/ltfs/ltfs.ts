@@ -95,9 +95,7 @@ export function ltfsDrive(settings: DriveSettings): Drive {
         throw new TapeflowFailure(
           'IndexSyncFailed',
           english`LTFS at ${where} could not write its index: ${attributeError(error)}.`,
-          {
-            kind: 'transient',
-          },
+          { kind: 'transient' },
         );
       }
       const after = await read(attributes.generation);
@@ -127,7 +125,7 @@ export function describeLockState(state: string): WriteProtection | undefined {
   const bits = Number(state);
   if (bits === 0) return undefined;
   const reason = lockReasons.find(([mask]) => (bits & mask) !== 0)?.[1];
-  const why = english`${reason ?? 'it is locked'} (volume lock state ${state})`;
+  const why = english`${reason ?? english`it is locked`} (volume lock state ${state})`;
   return { why, forGood: (bits & permanentError) !== 0 };
 }
 

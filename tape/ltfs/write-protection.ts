@@ -14,7 +14,7 @@ export const untilRemounted = english`it takes writes again only after it was un
 
 /** Why a tape is suspect after an error. */
 export function writeErrorReason(what: 'write' | 'sync', why: string): string {
-  return english`${what === 'sync' ? 'its sync' : 'a write on it'} failed: ${why}`;
+  return what === 'sync' ? english`its sync failed: ${why}` : english`a write on it failed: ${why}`;
 }
 
 /** True for a reason that `writeErrorReason` made. */
@@ -32,6 +32,6 @@ export function protectionAdvice(
   { forGood }: Pick<WriteProtection, 'forGood'>,
   tape: Pick<TapeRow, 'name' | 'pool'>,
 ): string {
-  if (forGood) return english`Load another tape of pool ${tape.pool}. ${copyOffAdvice(tape)}`;
+  if (forGood) return `${english`Load another tape of pool ${tape.pool}.`} ${copyOffAdvice(tape)}`;
   return english`Open its write protection and mount it again, or load another tape of pool ${tape.pool}.`;
 }

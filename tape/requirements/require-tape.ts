@@ -68,8 +68,10 @@ function requireWanted(
   if (row.pool === demand.pool) return;
   throw tapeNotReady(
     'wrong_pool',
-    english`The tape ${row.name} is of pool ${row.pool}, but the set writes to pool
-      ${demand.pool}${demand.because === undefined ? '' : ` next (${demand.because})`}.`,
+    demand.because === undefined
+      ? english`The tape ${row.name} is of pool ${row.pool}, but the set writes to pool ${demand.pool}.`
+      : english`The tape ${row.name} is of pool ${row.pool}, but the set writes to pool ${demand.pool} next
+          (${demand.because}).`,
     english`Load a tape of pool ${demand.pool}.`,
   );
 }
@@ -110,7 +112,7 @@ async function requireWritable(drive: Drive, catalog: Catalog, row: TapeRow, poo
   if (row.state === 'suspect') {
     throw tapeNotReady(
       'suspect',
-      english`The tape ${row.name} is not trusted any more: ${row.reason ?? 'a write on it failed'}.`,
+      english`The tape ${row.name} is not trusted any more: ${row.reason ?? english`a write on it failed`}.`,
       english`Load another tape of pool ${pool}, or, after a check, \`tapeflow tape trust ${row.name}\`.`,
     );
   }
@@ -142,6 +144,17 @@ async function requireTapeExists(catalog: Catalog, { pool, next }: TapeRequireme
     await requireFits(catalog, pool, english`The archive of group ${next.group}`, next.bytes);
 }
 
+function neededOf(pool: string, bytes: number | undefined, because: string | undefined): string {
+  if (bytes === undefined)
+    return because === undefined
+      ? english`The set needs a tape of pool ${pool}.`
+      : english`The set needs a tape of pool ${pool} (${because}).`;
+  const room = formatBytes(bytes);
+  return because === undefined
+    ? english`The set needs a tape of pool ${pool} with room for ${room}.`
+    : english`The set needs a tape of pool ${pool} with room for ${room} (${because}).`;
+}
+
 /** Adds to a failure which tape is needed, for the person at the drive. */
 function withDemand(
   error: unknown,
@@ -151,17 +164,16 @@ function withDemand(
   if (!(error instanceof TapeflowFailure) || error.kind !== 'person') return error;
   // Nobody can load a tape there now.
   if (error.details['reason'] === 'drive_held') return error;
-  const room = next === undefined ? '' : english` with room for ${formatBytes(next.bytes)}`;
   const needs =
     wanted === undefined
-      ? english`The set needs a tape of pool ${pool}${room}${because === undefined ? '' : ` (${because})`}.`
+      ? neededOf(pool, next?.bytes, because)
       : english`The set needs the tape ${wanted}, which holds archives that are not
         synced yet (if it is lost: \`tapeflow tape distrust ${wanted}\`).`;
   const reason = typeof error.details['reason'] === 'string' ? error.details['reason'] : '';
   return tapeNotReady(
     reason,
     error.message,
-    english`${error.advice === undefined ? '' : `${error.advice} `}${needs}`,
+    `${error.advice === undefined ? '' : `${error.advice} `}${needs}`,
     error.details,
   );
 }

@@ -60,10 +60,15 @@ export function tooLargeText(needs: number, { pool, bytes }: TapeLimit): string 
 export async function requireFits(db: Catalog, pool: string, what: string, needs: number): Promise<void> {
   const bytes = await poolLimit(db, pool);
   if (bytes === undefined || needs <= bytes) return;
-  throw new TapeflowFailure('ArchiveTooLarge', english`${what} is ${tooLargeText(needs, { pool, bytes })}.`, {
-    advice: english`Label a larger tape of pool ${pool}.`,
-    details: { needs, pool, largest: bytes },
-  });
+  throw new TapeflowFailure(
+    'ArchiveTooLarge',
+    english`${what} is larger than any tape of pool ${pool} (it needs
+ ${formatBytes(needs)}, and the largest takes ${formatBytes(bytes)}).`,
+    {
+      advice: english`Label a larger tape of pool ${pool}.`,
+      details: { needs, pool, largest: bytes },
+    },
+  );
 }
 
 /** True for the failure of an archive that no tape of its pool has room for. */

@@ -1,3 +1,4 @@
+import { english } from '../../../messages/sentence.js';
 import { formatCount } from '../../../config/counts.js';
 import type { Selection } from '../../../entry/selection.js';
 import { lostTapesOf } from '../../copies/copies.js';
@@ -19,11 +20,10 @@ export async function missingGroups(
     const { state } = await groupOf(db, setId, group);
     const tapes = await lostTapesOf(db, setId, group);
     // `released` means that it was on tape; its tape has been erased since.
-    const gone = state === 'released' ? 'it is on none any more' : `it is ${state}`;
-    const why = tapes.length === 0 ? gone : `it was on ${tapes.join(' and ')}, now lost`;
-    const reason =
-      `Group ${group} of set ${setId} ` +
-      `(${formatCount(members, 'entry', 'entries')}) is on no tape: ${why}.`;
+    const gone = state === 'released' ? english`it is on none any more` : english`it is ${state}`;
+    const why = tapes.length === 0 ? gone : english`it was on ${tapes.join(' and ')}, now lost`;
+    const reason = english`Group ${group} of set ${setId} (${formatCount(members, 'entry', 'entries')}) is on no
+      tape: ${why}.`;
     problems.push({ path: null, reason });
   }
   return problems;
@@ -41,7 +41,7 @@ export async function missingElsewhere(
       .filter((archive) => archive.setId !== setId)
       .map(({ setId: holder, group }) => [
         archiveKey(holder, group),
-        `Unchanged since set ${holder}, whose group ${group} is on no tape that the catalog knows.`,
+        english`Unchanged since set ${holder}, whose group ${group} is on no tape that the catalog knows.`,
       ]),
   );
   if (reasons.size === 0) return [];

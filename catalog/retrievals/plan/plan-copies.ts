@@ -1,3 +1,4 @@
+import { english } from '../../../messages/sentence.js';
 import type { Catalog } from '../../open-catalog.js';
 import { finalSetStates } from '../../schema/set-tables.js';
 import type { RetrievalProblem } from '../retrieval-problems.js';
@@ -188,10 +189,11 @@ async function numberFor(
 }
 
 function noSource(setId: string, group: number): RetrievalProblem {
-  return { path: null, reason: `Group ${group} of set ${setId} is on no tape to be copied from.` };
+  return { path: null, reason: english`Group ${group} of set ${setId} is on no tape to be copied from.` };
 }
 
 function unfinished(setId: string, group: number): RetrievalProblem {
-  const reason = `Group ${group} of set ${setId} is not copied: the set is unfinished, and still writes itself.`;
+  const reason = english`Group ${group} of set ${setId} is not copied: the set is unfinished, and
+    still writes itself.`;
   return { path: null, reason };
 }
