@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { t } from '../messages/shown.js';
 
 /** Milliseconds that systemd has to take a message; `systemd-notify` itself waits for five seconds at most. */
 const answerMs = 10_000;
@@ -16,7 +17,7 @@ export function tellServiceManager(
   return new Promise((resolve) => {
     execFile('systemd-notify', [state], { env, timeout: answerMs }, (error) => {
       if (error !== null)
-        process.stderr.write(`tapeflow: systemd was not told ${state}: ${error.message.trim()}\n`);
+        process.stderr.write(`${t`tapeflow: systemd was not told ${state}: ${error.message.trim()}`}\n`);
       resolve();
     });
   });

@@ -71,10 +71,10 @@ export async function hostsInTwoPlaces(db: Catalog): Promise<Map<string, [HostPl
 /** Says that a host is in two places, as a part of a sentence. */
 export function twoPlacesText(places: readonly HostPlace[]): string {
   const shown = places.map(({ machine, dataDir }) => english`${dataDir} on the machine ${machine}`);
-  return `its workers are at work in two places at once, ${shown.join(' and ')}: one of the data folders is a copy`;
+  return english`its workers are at work in two places at once, ${shown.join(' and ')}: one of the data folders
+    is a copy`;
 }
 
 /** What is to be done about that. */
 export const twoPlacesAdvice = english`Both take its steps. Stop the workers of one; if it shall be a host of its own, delete
- this-host.json in its data
-    folder and give it a name by TAPEFLOW_HOST.`;
+  this-host.json in its data folder and give it a name by TAPEFLOW_HOST.`;

@@ -134,8 +134,8 @@ async function linkRow(
     .where('type', '=', 'file')
     .executeTakeFirst();
   if (first === undefined && isFromArchive) {
-    const reason = english`it is a hard link to /${displayName(member.linkTarget ?? '')}, which the archive does not hold,
-        or has lost with its damage`;
+    const reason = english`it is a hard link to /${displayName(member.linkTarget ?? '')}, which the archive
+        does not hold, or has lost with its damage`;
     return skippedRow(setId, group, { name: member.name, reason });
   }
   if (first === undefined) throw new ManifestError(english`a hard link in it leads to no earlier member`);

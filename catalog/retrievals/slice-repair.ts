@@ -41,8 +41,8 @@ export async function openRepairOf(
   const damaged = archives.length + problems.length;
   if (damaged > someDamage && damaged > read * badPart) {
     const reason = english`${formatNumber(damaged)} of ${formatCount(read, 'archive')} read are
- damaged, so
-        that it may be the drive: nothing is written again. \`tapeflow verify NAME --repair\` does so when it was checked.`;
+        damaged, so that it may be the drive: nothing is written again. \`tapeflow verify NAME --repair\` does so
+        when it was checked.`;
     return { row: undefined, attached: false, problems: [{ path: null, reason }] };
   }
   if (archives.length === 0) return { row: undefined, attached: false, problems };

@@ -13,11 +13,10 @@ export function requireErasable(kept: TapeRetention, evenUnexpired: boolean, now
     });
   }
   if (kept.inUse.length > 0) {
-    throw new TapeflowFailure(
-      'TapeInUse',
-      english`The tape ${name} cannot be erased: ${kept.inUse.slice(0, 3).reduce((before, after) => english`${before}; ${after}`)}.`,
-      { advice: english`Let it end, or cancel it.` },
-    );
+    const users = kept.inUse.slice(0, 3).reduce((before, after) => english`${before}; ${after}`);
+    throw new TapeflowFailure('TapeInUse', english`The tape ${name} cannot be erased: ${users}.`, {
+      advice: english`Let it end, or cancel it.`,
+    });
   }
   if (kept.until <= now || evenUnexpired) return;
   const needed = kept.sets.filter((set) => set.neededUntil > now);

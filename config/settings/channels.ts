@@ -23,7 +23,7 @@ export type NotifyEvent = (typeof notifyEvents)[number];
 /** Those that ask a person for something: what a channel is told of unless it says otherwise. */
 export const personEvents: readonly NotifyEvent[] = notifyEvents.filter((event) => event !== 'completed');
 
-const secretWanted = english`must be a text, {"env": "NAME"} or {"file": "PATH"}`;
+const secretWanted = english`must be a text, ${'{"env": "NAME"}'} or ${'{"file": "PATH"}'}`;
 
 /** A value that need not stand in the file: it may be in a variable of the environment, or in a file of its own. */
 const secret = z.union([text, z.strictObject({ env: text }), z.strictObject({ file: text })], {
