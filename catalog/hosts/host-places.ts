@@ -76,5 +76,5 @@ export function twoPlacesText(places: readonly HostPlace[]): string {
 }
 
 /** What is to be done about that. */
-export const twoPlacesAdvice = english`Both take its steps. Stop the workers of one; if it shall be a host of its own, delete
-  this-host.json in its data folder and give it a name by TAPEFLOW_HOST.`;
+export const twoPlacesAdvice = english`Both take its steps. Stop the workers of one; if it shall be a host of its own,
+  delete this-host.json in its data folder and give it a name by TAPEFLOW_HOST.`;

@@ -26,7 +26,8 @@ function directoryDrive(settings: DriveSettings): Drive {
         if (systemErrorCode(error) !== 'ENOENT' && systemErrorCode(error) !== 'ENOTDIR') {
           throw tapeNotReady(
             'not_mounted',
-            english`The folder ${settings.path} of drive ${settings.name} cannot be looked at: ${describeError(error)}.`,
+            english`The folder ${settings.path} of drive ${settings.name} cannot be looked at:
+        ${describeError(error)}.`,
             english`Mount it, or correct its path in the settings.`,
           );
         }
