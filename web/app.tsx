@@ -25,6 +25,8 @@ import { tapePage } from './pages/tape.js';
 import { tapesPage } from './pages/tapes.js';
 import type { Site } from './site.js';
 import { Sentence } from './pages/sentence.js';
+import { english } from '../messages/sentence.js';
+import { shown, t } from '../messages/shown.js';
 
 /** Where each page is, below the base, and under which place of the head it stands. */
 const pages: [path: string, at: string, make: MakePage][] = [
@@ -39,7 +41,7 @@ const pages: [path: string, at: string, make: MakePage][] = [
   ['drives/:drive', 'drives', drivePage],
   ['find', 'find', findPage],
   // What a page that stays as it is looks at all the same: the commands that were given.
-  ['messages', '', async () => ({ title: 'Commands given here', body: <></>, live: true })],
+  ['messages', '', async () => ({ title: t`Commands given here`, body: <></>, live: true })],
 ];
 
 /** Bytes of a form at most. */
@@ -62,12 +64,12 @@ export function pageApp(site: Site, secrets: PageSecrets, served: string): Hono 
   addActions(app, site);
   app.get('/', (context) => context.redirect(base, 303));
   app.notFound((context) => answer(context, site, secrets, '', noSuchPage));
-  app.onError((error, context) => refusal(context, 500, `The page failed: ${describeError(error)}.`));
+  app.onError((error, context) => refusal(context, 500, t`The page failed: ${describeError(error)}.`));
   return app;
 }
 
 const noSuchPage: MakePage = () =>
-  Promise.reject(new TapeflowFailure('NoSuchPage', 'There is no such page.', { kind: 'usage' }));
+  Promise.reject(new TapeflowFailure('NoSuchPage', english`There is no such page.`, { kind: 'usage' }));
 
 async function answer(
   context: Context,
@@ -110,9 +112,9 @@ async function made(
   } catch (error) {
     const failure = catalogFailure(error, site.settings.CATALOG_URL);
     const isOurs = failure instanceof TapeflowFailure;
-    if (isOurs && failure.kind === 'usage') return { page: troublePage(failure, 'Not found'), status: 404 };
+    if (isOurs && failure.kind === 'usage') return { page: troublePage(failure, t`Not found`), status: 404 };
     site.forget();
-    return { page: troublePage(failure, 'Not now'), status: 503 };
+    return { page: troublePage(failure, t`Not now`), status: 503 };
   }
 }
 
@@ -121,9 +123,9 @@ function troublePage(failure: unknown, title: string): Page {
   const body = (
     <div id="trouble" data-live>
       <h1>{title}</h1>
-      <p class="lead">{isOurs ? failure.message : `${describeError(failure)}.`}</p>
+      <p class="lead">{shown(isOurs ? failure.message : `${describeError(failure)}.`)}</p>
       <p>
-        <Sentence text={isOurs ? (failure.advice ?? '') : ''} />
+        <Sentence text={shown(isOurs ? (failure.advice ?? '') : '')} />
       </p>
     </div>
   );

@@ -7,6 +7,8 @@ import type { Settings } from '../config/settings/settings.js';
 import { openSession, type Session } from '../client/session.js';
 import { shownPageUrl } from '../client/page/page-process.js';
 import { servePage, type Served } from './serve.js';
+import { english } from '../messages/sentence.js';
+import { t } from '../messages/shown.js';
 
 /** Milliseconds after which the page beside `up` tries again to be served. */
 const tryAgainMs = 5000;
@@ -23,8 +25,8 @@ export function addWeb(program: Command): void {
       if (settings.WEB_ADDRESS === 'off')
         throw usageFailure(
           'PageOff',
-          'The settings turn the page off (WEB_ADDRESS).',
-          'Give WEB_ADDRESS a port.',
+          english`The settings turn the page off (WEB_ADDRESS).`,
+          english`Give WEB_ADDRESS a port.`,
         );
       if (process.send === undefined) await serveForPeople(session, command, shows);
       else await serveBesideUp(command, settings, shows);
@@ -39,15 +41,15 @@ async function serveForPeople(session: Session, command: Command, isReadOnly: bo
   if ('heldBy' in served) {
     if (session.json) session.emit({ page: served.url ?? null, servedBy: served.heldBy });
     else {
-      session.print(`The page is served already, by ${served.heldBy}.`);
-      if (served.url !== undefined) session.print(`Page: ${shownPageUrl(served.url)}`);
+      session.print(t`The page is served already, by ${served.heldBy}.`);
+      if (served.url !== undefined) session.print(t`Page: ${shownPageUrl(served.url)}`);
     }
     return;
   }
   if (session.json) session.emit({ pid: process.pid, page: served.url });
   else {
-    session.print(`Page: ${shownPageUrl(served.url)}`);
-    session.print(`${isReadOnly ? 'It shows only, and takes no commands. ' : ''}Ctrl-C ends it.`);
+    session.print(t`Page: ${shownPageUrl(served.url)}`);
+    session.print(isReadOnly ? t`It shows only, and takes no commands. Ctrl-C ends it.` : t`Ctrl-C ends it.`);
   }
   void tellServiceManager('READY=1');
   await ended();
@@ -78,7 +80,7 @@ async function serveBesideUp(command: Command, settings: Settings, isReadOnly: b
       const sentence = error instanceof TapeflowFailure ? error.sentence : describeError(error);
       if (sentence !== said) {
         logger.warn({ err: error }, sentence);
-        tell({ failed: `${sentence} It is tried again.` });
+        tell({ failed: `${sentence} ${english`It is tried again.`}` });
       }
       said = sentence;
     }

@@ -19,6 +19,7 @@ import {
 import { pageApp } from './app.js';
 import { secretsOf } from './access/secrets.js';
 import { Site } from './site.js';
+import { english } from '../messages/sentence.js';
 
 /** A page that is served. */
 export interface Served {
@@ -40,7 +41,7 @@ export async function servePage(
   isReadOnly: boolean,
 ): Promise<Served | { heldBy: string; url: string | undefined }> {
   const dataDir = settings.TAPEFLOW_DATA_DIR;
-  const role = isReadOnly ? 'web page that shows only' : 'web page';
+  const role = isReadOnly ? english`web page that shows only` : english`web page`;
   const locked = tryLock(pageLockFile(dataDir), { role, dataDir });
   if (!('lock' in locked)) {
     const page = readPageFile(dataDir);
@@ -81,10 +82,10 @@ async function listen(server: HttpServer, settings: Settings, page: PageFile): P
     if (isGiven || systemErrorCode(error) !== 'EADDRINUSE')
       throw new TapeflowFailure(
         'PageNotServed',
-        `The page cannot be served at ${address}: ${describeError(error)}.`,
+        english`The page cannot be served at ${address}: ${describeError(error)}.`,
         {
           kind: 'transient',
-          advice: 'Another program may be there, or the address is none of this machine: see WEB_ADDRESS.',
+          advice: english`Another program may be there, or the address is none of this machine: see WEB_ADDRESS.`,
           cause: error,
         },
       );

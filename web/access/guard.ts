@@ -3,6 +3,7 @@ import type { MiddlewareHandler } from 'hono';
 import { getCookie, setCookie } from 'hono/cookie';
 import { refusal } from './refusal.js';
 import type { PageSecrets } from './secrets.js';
+import { t } from '../../messages/shown.js';
 
 const cookieName = 'tapeflow';
 
@@ -44,7 +45,7 @@ export function namedByAddress(served: string): MiddlewareHandler {
     const host = (context.req.header('host') ?? '').replace(/:\d+$/, '').toLowerCase();
     const isAddress = /^(\d+\.\d+\.\d+\.\d+|\[[\da-f:.]+\])$/.test(host);
     if (isAddress || host === 'localhost' || host === own) return next();
-    return refusal(context, 421, 'This page is known by its address only, such as 127.0.0.1.');
+    return refusal(context, 421, t`This page is known by its address only, such as 127.0.0.1.`);
   };
 }
 
@@ -53,7 +54,7 @@ export function signIn({ token, cookie, base }: PageSecrets): MiddlewareHandler 
   return async (context, next) => {
     const given = context.req.query('token');
     if (context.req.path !== '/' || given === undefined) return next();
-    if (!isSame(given, token)) return refusal(context, 403, 'This is not the token of the page.', wayIn);
+    if (!isSame(given, token)) return refusal(context, 403, t`This is not the token of the page.`, wayIn());
     setCookie(context, cookieName, cookie, {
       ...{ path: base, httpOnly: true, sameSite: 'Strict', maxAge: cookieSeconds },
     });
@@ -61,15 +62,15 @@ export function signIn({ token, cookie, base }: PageSecrets): MiddlewareHandler 
   };
 }
 
-const wayIn =
-  'Open the address that `tapeflow up` has printed; `tapeflow web` prints it again. If it has brought you here by a ' +
-  'link from elsewhere, go on by the link below.';
+const wayIn = () =>
+  t`Open the address that \`tapeflow up\` has printed; \`tapeflow web\` prints it again. If it has brought you here
+    by a link from elsewhere, go on by the link below.`;
 
 /** Lets nobody on who has not signed in. */
 export function signedIn({ cookie, base }: PageSecrets): MiddlewareHandler {
   return async (context, next) => {
     if (isSame(getCookie(context, cookieName) ?? '', cookie)) return next();
-    return refusal(context, 403, 'The page does not know this browser.', wayIn, base);
+    return refusal(context, 403, t`The page does not know this browser.`, wayIn(), base);
   };
 }
 
@@ -81,7 +82,7 @@ export function ownForms({ form }: PageSecrets): MiddlewareHandler {
     const isOwn = origin === undefined ? site === 'same-origin' : origin === `http://${host ?? ''}`;
     const given = isOwn && (site === undefined || site === 'same-origin') ? await formField(context.req) : '';
     if (isSame(given, form)) return next();
-    return refusal(context, 403, 'The command did not come from a form of this page. Nothing was done.');
+    return refusal(context, 403, t`The command did not come from a form of this page. Nothing was done.`);
   };
 }
 

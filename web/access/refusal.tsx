@@ -1,5 +1,6 @@
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { shownLanguage, t } from '../../messages/shown.js';
 
 /** An answer to somebody who is not let in: one sentence, and nothing of the installation. */
 export async function refusal(
@@ -10,7 +11,7 @@ export async function refusal(
   onward?: string,
 ): Promise<Response> {
   const document = (
-    <html lang="en">
+    <html lang={shownLanguage()}>
       <head>
         <meta charset="utf-8" />
         <title>tapeflow</title>
@@ -25,7 +26,7 @@ export async function refusal(
           ''
         ) : (
           <p>
-            <a href={onward}>Go on</a>
+            <a href={onward}>{t`Go on`}</a>
           </p>
         )}
       </body>

@@ -1,5 +1,7 @@
 import { describeError, TapeflowFailure } from '../../config/failures.js';
 import { catalogFailure } from '../../catalog/catalog-failure.js';
+import { english } from '../../messages/sentence.js';
+import { shown } from '../../messages/shown.js';
 
 /** A command that was given on the page. */
 export interface Action {
@@ -51,8 +53,8 @@ export class Actions {
         action.state = 'done';
       },
       (error: unknown) => {
-        const failure = catalogFailure(error, 'of this installation');
-        tell(failure instanceof TapeflowFailure ? failure.sentence : describeError(failure));
+        const failure = catalogFailure(error, english`of this installation`);
+        tell(shown(failure instanceof TapeflowFailure ? failure.sentence : describeError(failure)));
         action.state = 'failed';
       },
     );

@@ -19,6 +19,8 @@ import { toBytes } from '../../entry/byte-string.js';
 import { refusal } from '../access/refusal.js';
 import { decodeName } from '../names.js';
 import type { Site } from '../site.js';
+import { english } from '../../messages/sentence.js';
+import { t } from '../../messages/shown.js';
 
 /** The fields of a form; one that is missing is empty. */
 type Fields = (name: string) => string;
@@ -31,28 +33,28 @@ interface Given {
 
 /** What each form asks for, by its path below `actions/`. All of it is what the commands of these names do. */
 const commands: Record<string, (fields: Fields) => Given> = {
-  pause: (of) => ({ what: `Pause ${of('set')}`, run: (session) => pause(session, of('set')) }),
-  resume: (of) => ({ what: `Resume ${of('set')}`, run: (session) => resume(session, of('set'), true) }),
-  retry: (of) => ({ what: `Retry ${of('set')}`, run: (session) => retry(session, of('set'), true) }),
+  pause: (of) => ({ what: `${t`Pause`} ${of('set')}`, run: (session) => pause(session, of('set')) }),
+  resume: (of) => ({ what: `${t`Resume`} ${of('set')}`, run: (session) => resume(session, of('set'), true) }),
+  retry: (of) => ({ what: `${t`Retry`} ${of('set')}`, run: (session) => retry(session, of('set'), true) }),
   cancel: (of) => ({
-    what: `Cancel ${of('set')}`,
+    what: `${t`Cancel`} ${of('set')}`,
     run: (session) =>
       isRetrievalId(of('set')) ? cancelRetrieval(session, of('set')) : cancel(session, of('set'), false),
   }),
   discard: (of) => ({
-    what: `Delete what ${of('set')} has staged`,
+    what: t`Delete what ${of('set')} has staged`,
     run: async (session) => {
       requireTyped(of('name'), of('set'));
       await cancel(session, of('set'), true);
     },
   }),
   label: (of) => ({
-    what: `Label the tape in ${of('drive')} as ${of('name')}`,
+    what: t`Label the tape in ${of('drive')} as ${of('name')}`,
     run: (session) =>
       label(session, of('name'), { ...onDrive(of), pool: of('pool'), force: of('force') === 'yes' }),
   }),
   erase: (of) => ({
-    what: `Erase tape ${of('tape')}`,
+    what: `${t`Erase tape`} ${of('tape')}`,
     run: async (session) => {
       requireTyped(of('name'), of('tape'));
       await erase(session, of('tape'), {
@@ -63,16 +65,16 @@ const commands: Record<string, (fields: Fields) => Given> = {
     },
   }),
   lost: (of) => ({
-    what: `Mark tape ${of('tape')} as lost`,
+    what: t`Mark tape ${of('tape')} as lost`,
     run: async (session) => {
       requireTyped(of('name'), of('tape'));
       await lost(session, of('tape'), true);
     },
   }),
-  found: (of) => ({ what: `Tape ${of('tape')} was found`, run: (session) => found(session, of('tape')) }),
-  trust: (of) => ({ what: `Trust tape ${of('tape')} again`, run: (session) => trust(session, of('tape')) }),
+  found: (of) => ({ what: t`Tape ${of('tape')} was found`, run: (session) => found(session, of('tape')) }),
+  trust: (of) => ({ what: t`Trust tape ${of('tape')} again`, run: (session) => trust(session, of('tape')) }),
   verify: (of) => ({
-    what: `Verify ${of('subject')}`,
+    what: `${t`Verify`} ${of('subject')}`,
     run: async (session) => startDetached(session, await beginVerify(session, of('subject'))),
   }),
   restore: (of) => restoreOf(of),
@@ -88,7 +90,7 @@ export function addActions(app: Hono, site: Site): void {
   for (const [name, command] of Object.entries(commands))
     app.post(`${site.base}actions/${name}`, async (context) => {
       if (site.isReadOnly)
-        return refusal(context, 403, 'This page shows only: commands are given on the command line.');
+        return refusal(context, 403, t`This page shows only: commands are given on the command line.`);
       const fields = await fieldsOf(context);
       const { what, run } = command(fields);
       await site.actions.begin(what, async (tell) => {
@@ -126,8 +128,8 @@ function requireTyped(typed: string, name: string): void {
   if (typed === name) return;
   throw usageFailure(
     'NotTyped',
-    `What was typed, ${JSON.stringify(typed)}, is not the name ${name}.`,
-    'Nothing was done.',
+    english`What was typed, ${JSON.stringify(typed)}, is not the name ${name}.`,
+    english`Nothing was done.`,
   );
 }
 
@@ -135,13 +137,12 @@ function restoreOf(of: Fields): Given {
   const at = decodeName(of('at'));
   const isPreview = of('how') === 'preview';
   const target = of('target');
-  const what = at === '' ? `set ${of('set')}` : `${displayPath(toBytes(at))} of set ${of('set')}`;
   const isElsewhere = !target.startsWith('/') && target.includes(':');
   return {
-    what: `${isPreview ? 'What a restore would do' : 'Restore'}: ${what} to ${target}`,
+    what: restoreTitle(of('set'), at, target, isPreview),
     run: async (session) => {
       if (!isElsewhere && !target.startsWith('/'))
-        throw usageFailure('WrongTarget', `The folder ${JSON.stringify(target)} is no whole path.`);
+        throw usageFailure('WrongTarget', english`The folder ${JSON.stringify(target)} is no whole path.`);
       const begun = await beginRestore(session, of('set'), {
         ...(isElsewhere ? { to: target } : { target }),
         include: [],
@@ -153,4 +154,15 @@ function restoreOf(of: Fields): Given {
       if (begun !== undefined) await startDetached(session, begun);
     },
   };
+}
+
+function restoreTitle(setId: string, at: string, target: string, isPreview: boolean): string {
+  if (at === '')
+    return isPreview
+      ? t`What a restore would do: set ${setId} to ${target}`
+      : t`Restore: set ${setId} to ${target}`;
+  const name = displayPath(toBytes(at));
+  return isPreview
+    ? t`What a restore would do: ${name} of set ${setId} to ${target}`
+    : t`Restore: ${name} of set ${setId} to ${target}`;
 }

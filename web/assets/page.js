@@ -3,6 +3,8 @@
 (() => {
   const { liveAddress: address, liveOf } = document.body.dataset;
   const connection = document.getElementById('connection');
+  /** What it says, in the language of the page. */
+  const { refused, away } = connection.dataset;
   /** What the server has last sent for each part that changes, by its id. */
   const sent = new Map();
   let events;
@@ -67,9 +69,8 @@
     events.addEventListener('alive', () => say(''));
     events.onerror = () => {
       const time = new Date().toLocaleTimeString();
-      if (events.readyState === EventSource.CLOSED)
-        say('The page is not let in any more: open the address that `tapeflow web` prints.');
-      else if (connection.hidden) say(`No connection to tapeflow since ${time}. It is tried again.`);
+      if (events.readyState === EventSource.CLOSED) say(refused);
+      else if (connection.hidden) say(away.replace('{time}', time));
     };
   }
 

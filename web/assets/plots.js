@@ -23,7 +23,7 @@
   function draw(figure) {
     const { names, data } = seriesOf(figure);
     if (data[0].length === 0) return;
-    const { plot: kind, unit } = figure.dataset;
+    const { plot: kind, unit, time } = figure.dataset;
     const style = getComputedStyle(figure);
     const axis = {
       stroke: style.color,
@@ -57,7 +57,7 @@
           { ...axis },
           { ...axis, size: 70, values: (_, ticks) => ticks.map((tick) => `${tick} ${unit}`) },
         ],
-        series: [{}, ...series],
+        series: [{ label: time }, ...series],
       },
       data,
       place,

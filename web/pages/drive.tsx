@@ -9,6 +9,7 @@ import type { Session } from '../../client/session.js';
 import type { MakePage, Page, PageRequest } from './page.js';
 import { State } from './state-words.js';
 import { Sentence } from './sentence.js';
+import { shown, t } from '../../messages/shown.js';
 
 /** Which tape is in a drive, as `tape status` tells it. Looks when it is asked, and never by itself. */
 export const drivePage: MakePage = async (request) => {
@@ -27,16 +28,16 @@ export const drivePage: MakePage = async (request) => {
 async function pageOf({ frame, param }: PageRequest, session: Session): Promise<Page> {
   const catalog = await session.catalog();
   const drive = driveNamed(await session.allDrives(), param('drive'));
+  const title = `${t`Drive`} ${drive.name}`;
   const head = (
     <>
-      <h1>Drive {drive.name}</h1>
+      <h1>{title}</h1>
       <p class="quiet">
         {drive.kind} <span class="path">{drive.path}</span>
-        {drive.host === undefined ? '' : ` of host ${drive.host}`}
+        {drive.host === undefined ? '' : t` of host ${drive.host}`}
       </p>
     </>
   );
-  const title = `Drive ${drive.name}`;
   try {
     const { loaded, protection } = await queryDrive(session.settings, drive, async (asked) => ({
       loaded: await identifyTape(asked, catalog),
@@ -47,18 +48,21 @@ async function pageOf({ frame, param }: PageRequest, session: Session): Promise<
       <>
         {head}
         <p class="lead">
-          <a href={`${frame.base}tapes/${encodeURIComponent(row.name)}`}>Tape {row.name}</a>, pool {row.pool}{' '}
+          <a href={`${frame.base}tapes/${encodeURIComponent(row.name)}`}>
+            {t`Tape`} {row.name}
+          </a>
+          {t`, pool ${row.pool}`}
           <State state={row.state} />
         </p>
         <p>
-          {formatBytes(space.free)} of {formatBytes(space.capacity)} free
-          {protection === undefined ? '' : `; cannot be written: ${protection.why}`}
+          {t`${formatBytes(space.free)} of ${formatBytes(space.capacity)} free`}
+          {protection === undefined ? '' : t`; cannot be written: ${protection.why}`}
         </p>
         {row.state === 'usable' && protection === undefined ? (
           ''
         ) : (
           <p>
-            <Sentence text={`${row.reason ?? ''} ${tapeAdvice(row, protection, drive.name)}`} />
+            <Sentence text={`${shown(row.reason ?? '')} ${tapeAdvice(row, protection, drive.name)}`} />
           </p>
         )}
       </>
@@ -69,13 +73,13 @@ async function pageOf({ frame, param }: PageRequest, session: Session): Promise<
     const body = (
       <>
         {head}
-        <p class="lead">{error.message}</p>
+        <p class="lead">{shown(error.message)}</p>
         <p>
-          <Sentence text={error.advice ?? ''} />
+          <Sentence text={shown(error.advice ?? '')} />
         </p>
         <p class="links">
           <a href={`${frame.base}tapes?drive=${encodeURIComponent(drive.name)}#label`}>
-            Label the tape in it
+            {t`Label the tape in it`}
           </a>
         </p>
       </>

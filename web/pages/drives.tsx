@@ -6,6 +6,8 @@ import { workOf } from '../../client/print/host-lines.js';
 import { Table, Time } from './layout.js';
 import type { MakePage } from './page.js';
 import { usesOwnServer } from '../../workers/server/own-server.js';
+import { t } from '../../messages/shown.js';
+import { Sentence } from './sentence.js';
 
 /** The drives and hosts, who works there, and the schedules. */
 export const drivesPage: MakePage = async ({ site, frame }) => {
@@ -17,15 +19,19 @@ export const drivesPage: MakePage = async ({ site, frame }) => {
   const { drives } = await session.allDrives();
   const schedules = await listSchedules(catalog);
   const server = await site.atServer();
-  const missing = usesOwnServer(site.settings) ? 'it does not answer' : 'none runs here';
-  const noServer = `${missing}; what is under way goes on when it does.`;
+  const atServer =
+    server !== undefined
+      ? t`Temporal server: ${server.target.address}, which answers.`
+      : usesOwnServer(site.settings)
+        ? t`Temporal server: it does not answer; what is under way goes on when it does.`
+        : t`Temporal server: none runs here; what is under way goes on when it does.`;
   const body = (
     <>
-      <h1>Drives and hosts</h1>
+      <h1>{t`Drives and hosts`}</h1>
       <div id="drives" data-live>
         <Table
-          caption="Drives"
-          head={['Drive', 'Kind', 'Path', 'Host', 'Worker', '']}
+          caption={t`Drives`}
+          head={[t`Drive`, t`Kind`, t`Path`, t`Host`, t`Worker`, '']}
           rows={drives.map(({ name, kind, path, host }) => {
             const row = known.find((drive) => drive.name === name);
             return [
@@ -33,44 +39,45 @@ export const drivesPage: MakePage = async ({ site, frame }) => {
               kind,
               <span class="path">{path}</span>,
               host ?? site.settings.TAPEFLOW_HOST,
-              isHeard(row?.heard_at ?? null, now) ? 'runs' : 'none runs',
+              isHeard(row?.heard_at ?? null, now) ? t`runs` : t`none runs`,
               <a href={`${frame.base}drives/${encodeURIComponent(name)}`}>
-                Look into it<span class="unseen"> ({name})</span>
+                {t`Look into it`}
+                <span class="unseen"> ({name})</span>
               </a>,
             ];
           })}
         />
-        <h2>Hosts</h2>
+        <h2>{t`Hosts`}</h2>
         {hosts.length === 0 ? (
-          <p class="nothing">No worker has begun yet.</p>
+          <p class="nothing">{t`No worker has begun yet.`}</p>
         ) : (
           <Table
-            caption="Hosts"
-            head={['Host', 'Works there', 'Last heard of', 'Version', 'Data folder']}
+            caption={t`Hosts`}
+            head={[t`Host`, t`Works there`, t`Last heard of`, t`Version`, t`Data folder`]}
             rows={hosts.map(({ host, workers, idle }) => [
               host.name,
-              (workers.join(', ') || 'no worker') +
-                (idle.length === 0 ? '' : `; no worker serves drive ${idle.join(', ')}`),
+              (workers.join(t`, `) || t`no worker`) +
+                (idle.length === 0 ? '' : t`; no worker serves drive ${idle.join(', ')}`),
               <Time ms={host.heard_at} />,
               host.version,
               <span class="path">{host.data_dir}</span>,
             ])}
           />
         )}
-        <p>Temporal server: {server === undefined ? noServer : `${server.target.address}, which answers.`}</p>
-        <h2>Schedules</h2>
+        <p>{atServer}</p>
+        <h2>{t`Schedules`}</h2>
         {schedules.length === 0 ? (
           <p class="nothing">
-            There are none: <code>tapeflow schedule add</code> makes one.
+            <Sentence text={t`There are none: \`tapeflow schedule add\` makes one.`} />
           </p>
         ) : (
           <Table
-            caption="Schedules"
-            head={['Schedule', 'When', 'State', 'Command', 'Last run']}
+            caption={t`Schedules`}
+            head={[t`Schedule`, t`When`, t`State`, t`Command`, t`Last run`]}
             rows={schedules.map(({ name, cron, zone, paused, command, run_at: at }) => [
               name,
               `${cron} (${zone})`,
-              paused === 1 ? 'paused' : 'on',
+              paused === 1 ? t`paused` : t`on`,
               <code>{command}</code>,
               <Time ms={at} />,
             ])}
@@ -79,5 +86,5 @@ export const drivesPage: MakePage = async ({ site, frame }) => {
       </div>
     </>
   );
-  return { title: 'Drives', body, live: true };
+  return { title: t`Drives`, body, live: true };
 };

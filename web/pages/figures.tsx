@@ -2,6 +2,7 @@ import { bytesByNight, lastWritten, type Night, type WrittenArchive } from '../.
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { formatTime } from '../../config/local-time.js';
 import { formatBytes } from '../../config/sizes.js';
+import { t } from '../../messages/shown.js';
 
 /** Nights that the plot shows, and archives; smaller ones say more of seeking than of a drive's speed. */
 const nightsShown = 60;
@@ -30,12 +31,12 @@ export function Plots({ figures: { nights, written } }: { figures: Figures }) {
   const unit = unitFor(Math.max(...nights.map(({ bytes }) => bytes)));
   return (
     <section aria-labelledby="figures-head">
-      <h2 id="figures-head">Figures</h2>
+      <h2 id="figures-head">{t`Figures`}</h2>
       <div class="plots">
         <Plot
           kind="bars"
-          title="On tape in each night (noon to noon)"
-          head={['Night', 'On tape']}
+          title={t`On tape in each night (noon to noon)`}
+          head={[t`Night`, t`On tape`]}
           rows={nights.map(({ at, bytes }) => ({
             at,
             label: formatTime(at).slice(0, 10),
@@ -46,8 +47,8 @@ export function Plots({ figures: { nights, written } }: { figures: Figures }) {
         />
         <Plot
           kind="points"
-          title="Speed of each archive written"
-          head={['Written', 'Speed']}
+          title={t`Speed of each archive written`}
+          head={[t`Written`, t`Speed`]}
           rows={written.map(({ at, bytesPerSecond, drive }) => ({
             at,
             label: formatTime(at),
@@ -86,15 +87,15 @@ function Plot(props: {
   const { kind, title, head, rows, unit } = props;
   if (rows.length === 0) return <></>;
   return (
-    <figure class="plot" data-plot={kind} data-unit={unit}>
+    <figure class="plot" data-plot={kind} data-unit={unit} data-time={t`Time`}>
       <figcaption>{title}</figcaption>
       <details>
-        <summary>The same as a table</summary>
+        <summary>{t`The same as a table`}</summary>
         <table>
           <caption class="unseen">{title}</caption>
           <thead>
             <tr>
-              {rows[0]?.series === undefined ? '' : <th scope="col">Drive</th>}
+              {rows[0]?.series === undefined ? '' : <th scope="col">{t`Drive`}</th>}
               {head.map((name) => (
                 <th scope="col">{name}</th>
               ))}

@@ -16,6 +16,8 @@ import { Table, Time } from './layout.js';
 import type { MakePage } from './page.js';
 import { RestoreForm } from './restore-form.js';
 import { filesPath } from './files-path.js';
+import { english } from '../../messages/sentence.js';
+import { t } from '../../messages/shown.js';
 
 /** Entries of a folder on one page. */
 const entriesShown = 500;
@@ -34,7 +36,10 @@ export const filesPage: MakePage = async ({ site, frame, param, name, query }) =
     ? { entries: [itself], hasMore: false }
     : await entriesIn(catalog, set.id, folder, skip);
   if (entries.length === 0 && skip === 0)
-    throw usageFailure('NoSuchPath', `The set ${set.id} holds nothing at ${displayPath(toBytes(at))}.`);
+    throw usageFailure(
+      'NoSuchPath',
+      english`The set ${set.id} holds nothing at ${displayPath(toBytes(at))}.`,
+    );
   const within = isFile ? at.replace(/[^/]*$/, '') : folder;
   const places = new FilePlaces(catalog);
   const rows = [];
@@ -44,7 +49,7 @@ export const filesPage: MakePage = async ({ site, frame, param, name, query }) =
         <EntryLink setId={set.id} path={entry} folder={within} frame={frame} isFolder />,
         '',
         '',
-        'above a source',
+        t`above a source`,
       ]);
       continue;
     }
@@ -62,11 +67,11 @@ export const filesPage: MakePage = async ({ site, frame, param, name, query }) =
   const isHere = set.host === (await hostInSets(session, undefined));
   const body = (
     <>
-      <h1>Files of set {set.id}</h1>
+      <h1>{t`Files of set ${set.id}`}</h1>
       <Crumbs setId={set.id} at={at} frame={frame} />
       <Table
-        caption={`In ${displayPath(toBytes(at))}`}
-        head={['Name', 'Size', 'Changed', 'Where']}
+        caption={`${t`In`} ${displayPath(toBytes(at))}`}
+        head={[t`Name`, t`Size`, t`Changed`, t`Where`]}
         numbers={[1]}
         rows={rows}
       />
@@ -75,11 +80,11 @@ export const filesPage: MakePage = async ({ site, frame, param, name, query }) =
           {skip === 0 ? (
             ''
           ) : (
-            <a href={pagePath(frame, set.id, at, Math.max(0, skip - entriesShown))}>Before</a>
+            <a href={pagePath(frame, set.id, at, Math.max(0, skip - entriesShown))}>{t`Before`}</a>
           )}
           {hasMore ? (
             <a href={pagePath(frame, set.id, at, skip + entriesShown)}>
-              After {formatNumber(skip + entries.length)}
+              {t`After`} {formatNumber(skip + entries.length)}
             </a>
           ) : (
             ''
@@ -91,7 +96,7 @@ export const filesPage: MakePage = async ({ site, frame, param, name, query }) =
       <RestoreForm frame={frame} setId={set.id} at={at} isHere={isHere} />
     </>
   );
-  return { title: `${displayPath(toBytes(at))} in ${set.id}`, body };
+  return { title: `${displayPath(toBytes(at))} (${set.id})`, body };
 };
 
 type Entry = FileRow | Uint8Array;
@@ -142,8 +147,10 @@ function EntryLink(props: {
 function Crumbs({ setId, at, frame }: { setId: string; at: string; frame: Frame }) {
   const parts = at.split('/').filter((part) => part !== '');
   return (
-    <nav aria-label="Path" class="crumbs">
-      <a href={`${frame.base}sets/${setId}`}>Set {setId}</a>
+    <nav aria-label={t`Path`} class="crumbs">
+      <a href={`${frame.base}sets/${setId}`}>
+        {t`Set`} {setId}
+      </a>
       <a href={`${frame.base}sets/${setId}/files`}>/</a>
       {parts.map((part, index) => {
         const name = parts.slice(0, index + 1).join('/');

@@ -7,10 +7,15 @@ import { formatBytes } from '../../config/sizes.js';
 import { filesPath } from './files-path.js';
 import { Table, Time } from './layout.js';
 import type { MakePage } from './page.js';
+import { english } from '../../messages/sentence.js';
+import { t } from '../../messages/shown.js';
 
 /** Files that a search shows, and milliseconds that it takes at most: a browser waits meanwhile. */
 const filesShown = 300;
 const longestMs = 10_000;
+
+/** All were found; there are more than are shown; it took too long to look through all sets. */
+type SearchEnd = 'all' | 'many' | 'late';
 
 /** Looks for files by a glob, as `find` does, in all sets or in one. */
 export const findPage: MakePage = async ({ site, frame, query }) => {
@@ -19,7 +24,7 @@ export const findPage: MakePage = async ({ site, frame, query }) => {
   const form = (
     <form method="get" action={`${frame.base}find`} class="fields" role="search">
       <label>
-        Name or glob{' '}
+        {t`Name or glob`}{' '}
         <input
           name="glob"
           type="search"
@@ -31,15 +36,15 @@ export const findPage: MakePage = async ({ site, frame, query }) => {
         />
       </label>
       <label>
-        In the set <input name="set" value={setId} placeholder="all of them" autocomplete="off" />
+        {t`In the set`} <input name="set" value={setId} placeholder={t`all of them`} autocomplete="off" />
       </label>
-      <button>Search</button>
+      <button>{t`Search`}</button>
     </form>
   );
-  const head = <h1>Search</h1>;
+  const head = <h1>{t`Search`}</h1>;
   if (glob === '')
     return {
-      title: 'Search',
+      title: t`Search`,
       body: (
         <>
           {head}
@@ -47,11 +52,11 @@ export const findPage: MakePage = async ({ site, frame, query }) => {
         </>
       ),
     };
-  requireGlob(glob, 'The pattern');
+  requireGlob(glob, english`The pattern`);
   if (setId !== '') await setWithFiles(catalog, setId);
   const until = performance.now() + longestMs;
   const found: FileRow[] = [];
-  let end: 'all' | 'many' | 'late' = 'all';
+  let end: SearchEnd = 'all';
   for await (const page of filesFound(catalog, glob, setId === '' ? undefined : setId)) {
     found.push(...page);
     if (found.length > filesShown) end = 'many';
@@ -75,25 +80,29 @@ export const findPage: MakePage = async ({ site, frame, query }) => {
       {head}
       {form}
       <p role="status">
-        {found.length === 0 ? 'No file matches' : ''}
-        {found.length > 0 && end === 'all' ? `${found.length} found` : ''}
-        {end === 'many' ? `The first ${filesShown}, of the newest sets: there are more` : ''}
-        {end === 'late'
-          ? `${found.length === 0 ? ' so far' : `${found.length} found so far`}, and not all sets were looked through`
-          : ''}
-        .{end === 'all' ? '' : ' Say more of the name, or name a set.'}
+        {endText(found.length, end)}
+        {end === 'all' ? '' : ` ${t`Say more of the name, or name a set.`}`}
       </p>
       {rows.length === 0 ? (
         ''
       ) : (
         <Table
-          caption="Files found"
-          head={['Path', 'Set', 'Size', 'Changed', 'Where']}
+          caption={t`Files found`}
+          head={[t`Path`, t`Set`, t`Size`, t`Changed`, t`Where`]}
           numbers={[2]}
           rows={rows}
         />
       )}
     </>
   );
-  return { title: `Search for ${glob}`, body };
+  return { title: t`Search for ${glob}`, body };
 };
+
+function endText(found: number, end: SearchEnd): string {
+  if (end === 'many') return t`The first ${filesShown}, of the newest sets: there are more.`;
+  if (end === 'late')
+    return found === 0
+      ? t`No file matches so far, and not all sets were looked through.`
+      : t`${found} found so far, and not all sets were looked through.`;
+  return found === 0 ? t`No file matches.` : `${found} ${t`found.`}`;
+}

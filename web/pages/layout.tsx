@@ -4,14 +4,15 @@ import { formatTime, timeOfDay } from '../../config/local-time.js';
 import { escapeForTerminal } from '../../entry/byte-string.js';
 import type { Action } from '../actions/actions.js';
 import type { Frame } from './frame.js';
+import { shownLanguage, t } from '../../messages/shown.js';
 
 /** The pages that every page leads to. */
-const places: [path: string, title: string][] = [
-  ['', 'Now'],
-  ['sets', 'Sets'],
-  ['tapes', 'Tapes'],
-  ['drives', 'Drives'],
-  ['find', 'Search'],
+const places = (): [path: string, title: string][] => [
+  ['', t`Now`],
+  ['sets', t`Sets`],
+  ['tapes', t`Tapes`],
+  ['drives', t`Drives`],
+  ['find', t`Search`],
 ];
 
 interface LayoutProps {
@@ -25,7 +26,7 @@ interface LayoutProps {
 export function Layout({ frame, title, isLive, children }: LayoutProps) {
   const { base, at, host, isReadOnly, actions } = frame;
   return (
-    <html lang="en">
+    <html lang={shownLanguage()}>
       <head>
         <meta charset="utf-8" />
         <title>{`${title} – tapeflow`}</title>
@@ -40,28 +41,32 @@ export function Layout({ frame, title, isLive, children }: LayoutProps) {
       </head>
       <body data-live-address={`${base}live`} data-live-of={isLive ? undefined : `${base}messages`}>
         <a class="skip" href="#main">
-          To the content
+          {t`To the content`}
         </a>
         <header>
           <a class="brand" href={base}>
             tapeflow
           </a>
-          <nav aria-label="Pages">
-            {places.map(([path, name]) => (
+          <nav aria-label={t`Pages`}>
+            {places().map(([path, name]) => (
               <a href={base + path} aria-current={path === at ? 'page' : undefined}>
                 {name}
               </a>
             ))}
           </nav>
-          <span id="connection" class="connection" role="status" hidden></span>
+          <span
+            {...{ id: 'connection', class: 'connection', role: 'status', hidden: true }}
+            data-away={t`No connection to tapeflow since ${'{time}'}. It is tried again.`}
+            data-refused={t`The page is not let in any more: open the address that \`tapeflow web\` prints.`}
+          ></span>
         </header>
         <Messages actions={actions} frame={frame} />
         <main id="main" tabindex={-1}>
           {children}
         </main>
         <footer>
-          tapeflow {projectVersion}, host {host}
-          {isReadOnly ? ', shows only: commands are given on the command line' : ''}
+          {t`tapeflow ${projectVersion}, host ${host}`}
+          {isReadOnly ? t`, shows only: commands are given on the command line` : ''}
         </footer>
       </body>
     </html>
@@ -71,14 +76,11 @@ export function Layout({ frame, title, isLive, children }: LayoutProps) {
 /** What the commands that were given here have said. */
 function Messages({ actions, frame }: { actions: readonly Action[]; frame: Frame }) {
   return (
-    <section id="messages" data-live aria-live="polite" aria-label="Commands given here">
+    <section id="messages" data-live aria-live="polite" aria-label={t`Commands given here`}>
       {actions.map(({ no, what, state, lines, at }) => (
         <article class={`message ${state}`} role={state === 'failed' ? 'alert' : undefined}>
           <p>
-            <b>{what}</b>{' '}
-            <span class="quiet">
-              {state === 'running' ? `since ${timeOfDay(at)}, under way …` : `${state} (${timeOfDay(at)})`}
-            </span>
+            <b>{what}</b> <span class="quiet">{actionStateText(state, timeOfDay(at))}</span>
           </p>
           {lines.length === 0 ? '' : <pre>{lines.map(escapeForTerminal).join('\n')}</pre>}
           {state === 'running' ? (
@@ -88,7 +90,7 @@ function Messages({ actions, frame }: { actions: readonly Action[]; frame: Frame
               <Hidden frame={frame} />
               <input type="hidden" name="no" value={String(no)} />
               <button class="small" id={`dismiss-${no}`}>
-                Dismiss
+                {t`Dismiss`}
               </button>
             </form>
           )}
@@ -96,6 +98,11 @@ function Messages({ actions, frame }: { actions: readonly Action[]; frame: Frame
       ))}
     </section>
   );
+}
+
+function actionStateText(state: Action['state'], time: string): string {
+  if (state === 'running') return t`since ${time}, under way …`;
+  return state === 'done' ? t`done (${time})` : t`failed (${time})`;
 }
 
 /** What every form sends: that it is one of this page, and where to go on. */

@@ -11,6 +11,7 @@ import { readTitle, ReadCard, runningReads, runningSets, SetCard } from './runni
 import { runPath } from './run-path.js';
 import { State } from './state-words.js';
 import { wantedOfPeople, WantedList } from './wanted.js';
+import { t } from '../../messages/shown.js';
 
 /** Runs that have ended lately, of which the page has so many. */
 const endedShown = 10;
@@ -23,17 +24,17 @@ export const overviewPage: MakePage = async ({ site, frame }) => {
   const ended = await endedLately(catalog);
   const body = (
     <>
-      <h1 class="unseen">Now</h1>
+      <h1 class="unseen">{t`Now`}</h1>
       <section aria-labelledby="wanted-head">
-        <h2 id="wanted-head">Wanted of you</h2>
+        <h2 id="wanted-head">{t`Wanted of you`}</h2>
         <div id="wanted" data-live aria-live="polite">
           <WantedList wanted={wanted} frame={frame} />
         </div>
       </section>
       <section aria-labelledby="running-head">
-        <h2 id="running-head">Running now</h2>
+        <h2 id="running-head">{t`Running now`}</h2>
         <div id="running" data-live class="cards">
-          {sets.length + reads.length === 0 ? <p class="nothing">Nothing runs.</p> : ''}
+          {sets.length + reads.length === 0 ? <p class="nothing">{t`Nothing runs.`}</p> : ''}
           {sets.map((running) => (
             <SetCard running={running} frame={frame} />
           ))}
@@ -43,20 +44,20 @@ export const overviewPage: MakePage = async ({ site, frame }) => {
         </div>
       </section>
       <section aria-labelledby="ended-head">
-        <h2 id="ended-head">Ended lately</h2>
+        <h2 id="ended-head">{t`Ended lately`}</h2>
         <div id="ended" data-live>
           {ended.length === 0 ? (
             <p class="nothing">
               {sets.length > 0 ? (
-                'Nothing has ended yet.'
+                t`Nothing has ended yet.`
               ) : (
-                <Sentence text="There are no sets yet: `tapeflow backup PATH…` makes the first." />
+                <Sentence text={t`There are no sets yet: \`tapeflow backup PATH…\` makes the first.`} />
               )}
             </p>
           ) : (
             <Table
-              caption="Runs that have ended lately"
-              head={['Run', 'State', 'Of', 'Ended']}
+              caption={t`Runs that have ended lately`}
+              head={[t`Run`, t`State`, t`Of`, t`Ended`]}
               rows={ended.map(({ id, state, of, at }) => [
                 <a href={frame.base + runPath(id)}>{id}</a>,
                 <State state={state} />,
@@ -70,7 +71,7 @@ export const overviewPage: MakePage = async ({ site, frame }) => {
       <Plots figures={await site.figures()} />
     </>
   );
-  return { title: wanted.length > 0 ? `${wanted.length} wanted` : 'Now', body, live: true };
+  return { title: wanted.length > 0 ? `${wanted.length} ${t`wanted`}` : t`Now`, body, live: true };
 };
 
 interface EndedRun {

@@ -10,9 +10,10 @@ import { retrievalWorkflowId } from '../../workflows/workflow-ids.js';
 import { Command, Table } from './layout.js';
 import type { MakePage } from './page.js';
 import { readTitle, runningRead, ReadCard } from './running.js';
-import { State } from './state-words.js';
+import { afterState, State } from './state-words.js';
 import { subjectPath } from './run-path.js';
 import { Sentence } from './sentence.js';
+import { shown, t } from '../../messages/shown.js';
 
 /** Problems that the page shows. */
 const problemsShown = 200;
@@ -34,7 +35,7 @@ export const readPage: MakePage = async ({ site, frame, param }) => {
       <div id="run" data-live>
         <p class="lead" role="status">
           <State state={row.state} />{' '}
-          <Sentence text={isOver ? retrievalText(summary).slice(row.state.length) : (row.reason ?? '')} />
+          <Sentence text={isOver ? afterState(retrievalText(summary), row.state) : shown(row.reason ?? '')} />
         </p>
         {isOver ? '' : <ReadCard running={running} frame={frame} />}
         {unset === undefined ? '' : <p>{unset}</p>}
@@ -42,18 +43,25 @@ export const readPage: MakePage = async ({ site, frame, param }) => {
           ''
         ) : (
           <section>
-            <h2>Problems: {formatNumber(summary.problems)}</h2>
+            <h2>{t`Problems: ${formatNumber(summary.problems)}`}</h2>
             <ul>
               {problems.map(({ path, reason }) => (
                 <li>
-                  {path === null ? '' : <span class="path">{displayPath(path)}: </span>}
-                  {reason}
+                  {path === null ? (
+                    ''
+                  ) : (
+                    <span class="path">
+                      {displayPath(path)}
+                      {t`: `}
+                    </span>
+                  )}
+                  {shown(reason)}
                 </li>
               ))}
             </ul>
             {summary.problems > problems.length ? (
               <p>
-                <code>{`tapeflow status ${row.id} --json`}</code> lists all.
+                <Sentence text={t`\`tapeflow status ${row.id} --json\` lists all.`} />
               </p>
             ) : (
               ''
@@ -67,14 +75,14 @@ export const readPage: MakePage = async ({ site, frame, param }) => {
           ''
         ) : (
           <a href={ui} rel="noreferrer">
-            Its workflow in the Temporal UI
+            {t`Its workflow in the Temporal UI`}
           </a>
         )}
       </p>
-      <h2>Tapes, in the order of reading</h2>
+      <h2>{t`Tapes, in the order of reading`}</h2>
       <Table
-        caption="Tapes that it reads"
-        head={['Tape', 'Archives', 'Content']}
+        caption={t`Tapes that it reads`}
+        head={[t`Tape`, t`Archives`, t`Content`]}
         numbers={[1, 2]}
         rows={tapes.map(({ name, archives, bytes }) => [
           <a href={`${frame.base}tapes/${encodeURIComponent(name)}`}>{name}</a>,
@@ -87,7 +95,7 @@ export const readPage: MakePage = async ({ site, frame, param }) => {
           frame={frame}
           path="verify"
           fields={{ subject: row.subject }}
-          label="Verify again"
+          label={t`Verify again`}
           about={row.subject}
         />
       ) : (

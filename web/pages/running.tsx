@@ -19,6 +19,7 @@ import { Bar, Command } from './layout.js';
 import { runPath } from './run-path.js';
 import { State } from './state-words.js';
 import { Sentence } from './sentence.js';
+import { shown, t } from '../../messages/shown.js';
 
 /** What a set does now. */
 export interface RunningSet {
@@ -40,12 +41,17 @@ export async function runningSet(site: Site, { id, host }: SetRow): Promise<Runn
     trouble: server === undefined ? undefined : await troubleOf(server, id).catch(() => undefined),
     away:
       away !== undefined
-        ? `Host ${away.host} has its sources, and no archive worker there was heard of` +
-          `${away.since === null ? '' : ` since ${formatTime(away.since)}`}.`
+        ? awayText(away)
         : server === undefined
-          ? 'No server answers: it goes on by itself when one does. `tapeflow up` starts one.'
+          ? t`No server answers: it goes on by itself when one does. \`tapeflow up\` starts one.`
           : undefined,
   };
+}
+
+function awayText({ host, since }: { host: string; since: number | null }): string {
+  return since === null
+    ? t`Host ${host} has its sources, and no archive worker there was heard of.`
+    : t`Host ${host} has its sources, and no archive worker there was heard of since ${formatTime(since)}.`;
 }
 
 /** The same of every set that has not ended. */
@@ -79,20 +85,26 @@ export function SetCard({ running, frame }: { running: RunningSet; frame: Frame 
   return (
     <article class="card">
       <h3>
-        <a href={frame.base + runPath(setId)}>Set {setId}</a> <State state={status} />
+        <a href={frame.base + runPath(setId)}>
+          {t`Set`} {setId}
+        </a>{' '}
+        <State state={status} />
       </h3>
       <p class="quiet">{sourcesText(summary, ', ')}</p>
-      <Bar part={bytesIn} whole={plannedBytes} label={`Part of set ${setId} that is on tape`} />
+      <Bar part={bytesIn} whole={plannedBytes} label={t`Part of set ${setId} that is on tape`} />
       <p>
-        {formatBytes(bytesIn)} of {formatBytes(plannedBytes)}
-        {scanned ? '' : ' found so far'} on tape as {formatBytes(bytesOut)}, {archives} of{' '}
-        {formatCount(groups, 'archive')}, in {formatSeconds(summary.seconds)}
+        {scanned
+          ? t`${formatBytes(bytesIn)} of ${formatBytes(plannedBytes)} on tape as ${formatBytes(bytesOut)},
+              ${archives} of ${formatCount(groups, 'archive')}, in ${formatSeconds(summary.seconds)}`
+          : t`${formatBytes(bytesIn)} of ${formatBytes(plannedBytes)} found so far on tape as
+              ${formatBytes(bytesOut)}, ${archives} of ${formatCount(groups, 'archive')},
+              in ${formatSeconds(summary.seconds)}`}
       </p>
       {trouble === undefined ? (
         ''
       ) : (
         <p class="trouble">
-          It is unfinished, but <Sentence text={`${trouble.finding}. ${trouble.advice}`} />
+          <TroubleText trouble={trouble} />
         </p>
       )}
       {away === undefined ? '' : <p class="trouble">{away}</p>}
@@ -100,6 +112,11 @@ export function SetCard({ running, frame }: { running: RunningSet; frame: Frame 
       <SetCommands summary={summary} frame={frame} />
     </article>
   );
+}
+
+/** Why a set makes no progress by itself, and what to do. */
+export function TroubleText({ trouble: { finding, advice } }: { trouble: SetTrouble }) {
+  return <Sentence text={`${t`It is unfinished, but ${finding}.`} ${shown(advice)}`} />;
 }
 
 /** What can be told to a set that has not ended. */
@@ -111,46 +128,52 @@ export function SetCommands({
   frame: Frame;
 }) {
   const fields = { set: setId };
-  const about = `set ${setId}`;
+  const about = `${t`set`} ${setId}`;
   return (
     <div class="commands">
-      {status === 'paused' ? '' : <Command {...{ frame, fields, about }} path="pause" label="Pause" />}
+      {status === 'paused' ? '' : <Command {...{ frame, fields, about }} path="pause" label={t`Pause`} />}
       {status === 'scanning' || status === 'running' ? (
         ''
       ) : (
         <Command
           {...{ frame, fields, about }}
           path="resume"
-          label={status === 'paused' ? 'Resume' : 'Look again'}
+          label={status === 'paused' ? t`Resume` : t`Look again`}
         />
       )}
-      {failedGroups.length === 0 ? '' : <Command {...{ frame, fields, about }} path="retry" label="Retry" />}
-      <Command {...{ frame, fields, about }} path="cancel" label="Cancel" danger />
+      {failedGroups.length === 0 ? (
+        ''
+      ) : (
+        <Command {...{ frame, fields, about }} path="retry" label={t`Retry`} />
+      )}
+      <Command {...{ frame, fields, about }} path="cancel" label={t`Cancel`} danger />
     </div>
   );
 }
 
 /** The steps that are under way, or blocked. */
 export function Steps({ steps }: { steps: readonly PendingStep[] }) {
-  const shown = steps.filter((step) => stepLine(step) !== undefined);
-  if (shown.length === 0) return <></>;
+  const told = steps.flatMap((step) => {
+    const line = stepLine(step);
+    return line === undefined ? [] : [{ line: shown(line), details: step.details }];
+  });
+  if (told.length === 0) return <></>;
   return (
     <ul class="steps">
-      {shown.map((step) => {
-        const { bytesIn, bytesOut, bytesTotal, seconds } = step.details;
+      {told.map(({ line, details: { bytesIn, bytesOut, bytesTotal, seconds } }) => {
         const done = bytesOut ?? bytesIn ?? 0;
         const speed =
           bytesOut === undefined || seconds === undefined || seconds < 0.5 ? undefined : done / seconds;
         return (
           <li>
-            <Sentence text={stepLine(step) ?? ''} />
+            <Sentence text={line} />
             {bytesTotal === undefined ? (
               ''
             ) : (
               <>
                 {' '}
-                <Bar part={done} whole={bytesTotal} label={stepLine(step) ?? ''} /> {formatBytes(done)} of{' '}
-                {formatBytes(bytesTotal)}
+                <Bar part={done} whole={bytesTotal} label={line} /> {formatBytes(done)}
+                {t` of ${formatBytes(bytesTotal)}`}
                 {speed === undefined ? '' : `, ${(speed / 1e6).toFixed(0)} MB/s`}
               </>
             )}
@@ -161,11 +184,11 @@ export function Steps({ steps }: { steps: readonly PendingStep[] }) {
   );
 }
 
-const verbs = { restore: 'Restore', verify: 'Verify', copy: 'Copy' };
-
 /** What a restore, a verify or a copy is, in words. */
 export function readTitle(row: RetrievalRow): string {
-  return `${verbs[row.kind]} of ${row.subject}${row.kind === 'restore' ? ` to ${shownTarget(row)}` : ''}`;
+  const { kind, subject } = row;
+  if (kind === 'restore') return t`Restore of ${subject} to ${shownTarget(row)}`;
+  return kind === 'verify' ? t`Verify of ${subject}` : t`Copy of ${subject}`;
 }
 
 /** A restore, a verify or a copy under way. */
@@ -184,16 +207,16 @@ export function ReadCard({
       </h3>
       <p class="quiet">
         {id}
-        {tapes.length === 0 ? '' : `; tapes in the order of reading: ${tapes.join(', ')}`}
+        {tapes.length === 0 ? '' : t`; tapes in the order of reading: ${tapes.join(', ')}`}
       </p>
-      <Bar part={bytesDone} whole={bytes} label={`Part of ${id} that is done`} />
+      <Bar part={bytesDone} whole={bytes} label={t`Part of ${id} that is done`} />
       <p>
-        {archivesDone} of {formatCount(archives, 'archive')}, {formatBytes(bytesDone)} of {formatBytes(bytes)}
-        , in {formatSeconds(summary.seconds)}
+        {t`${archivesDone} of ${formatCount(archives, 'archive')}, ${formatBytes(bytesDone)} of
+          ${formatBytes(bytes)}, in ${formatSeconds(summary.seconds)}`}
       </p>
       <Steps steps={steps} />
       <div class="commands">
-        <Command frame={frame} path="cancel" fields={{ set: id }} label="Cancel" about={id} danger />
+        <Command frame={frame} path="cancel" fields={{ set: id }} label={t`Cancel`} about={id} danger />
       </div>
     </article>
   );

@@ -2,20 +2,23 @@ import type { SetRow } from '../../catalog/rows.js';
 import type { Frame } from './frame.js';
 import { Command } from './layout.js';
 import { TypedNameForm } from './typed-name-form.js';
+import { t } from '../../messages/shown.js';
+import { Sentence } from './sentence.js';
 
 /** What can be told to a set that has ended. */
 export function EndedSetCommands({ set: { id, state }, frame }: { set: SetRow; frame: Frame }) {
   if (frame.isReadOnly || state === 'expired') return <></>;
+  const about = `${t`set`} ${id}`;
   const mayRetry = state === 'failed' || state === 'cancelled' || state === 'completed_with_skips';
   const mayDiscard = state === 'failed' || state === 'cancelled';
   return (
     <div class="commands">
       {mayRetry ? (
-        <Command frame={frame} path="retry" fields={{ set: id }} label="Retry" about={`set ${id}`} />
+        <Command frame={frame} path="retry" fields={{ set: id }} label={t`Retry`} about={about} />
       ) : (
         ''
       )}
-      <Command frame={frame} path="verify" fields={{ subject: id }} label="Verify" about={`set ${id}`} />
+      <Command frame={frame} path="verify" fields={{ subject: id }} label={t`Verify`} about={about} />
       {mayDiscard ? <DiscardForm id={id} frame={frame} /> : ''}
     </div>
   );
@@ -25,13 +28,15 @@ export function EndedSetCommands({ set: { id, state }, frame }: { set: SetRow; f
 function DiscardForm({ id, frame }: { id: string; frame: Frame }) {
   return (
     <TypedNameForm
-      {...{ frame, path: 'discard', field: 'set', name: id, button: 'Delete' }}
-      title="Delete what is staged"
-      ask={`Type the set’s name, ${id}, to delete it:`}
+      {...{ frame, path: 'discard', field: 'set', name: id, button: t`Delete` }}
+      title={t`Delete what is staged`}
+      ask={t`Type the set’s name, ${id}, to delete it:`}
     >
       <p>
-        What of this set is in staging, and not on tape yet, is deleted. <code>retry</code> cannot go on with
-        it then.
+        <Sentence
+          text={t`What of this set is in staging, and not on tape yet, is deleted. \`retry\` cannot go on with it
+            then.`}
+        />
       </p>
     </TypedNameForm>
   );

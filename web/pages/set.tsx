@@ -21,9 +21,11 @@ import { EndedSetCommands } from './set-forms.js';
 import type { Frame } from './frame.js';
 import { Bar } from './layout.js';
 import type { MakePage } from './page.js';
-import { runningSet, SetCommands, Steps } from './running.js';
+import { runningSet, SetCommands, Steps, TroubleText } from './running.js';
 import { State } from './state-words.js';
 import { Sentence } from './sentence.js';
+import { stateWord } from '../../catalog/schema/state-words.js';
+import { shown, t } from '../../messages/shown.js';
 
 /** Events that the page shows, the last ones first. */
 const eventsShown = 60;
@@ -45,28 +47,31 @@ export const setPage: MakePage = async ({ site, frame, param }) => {
     if (summary[kind] > 0)
       lists[kind] = (await firstListed(catalog, set.id, kind)).map(({ path, reason }) => (
         <li>
-          <span class="path">{displayPath(path)}</span>: {reason}
+          <span class="path">{displayPath(path)}</span>
+          {t`: `}
+          {shown(reason ?? '')}
         </li>
       ));
+  const title = `${t`Set`} ${set.id}`;
   const body = (
     <>
-      <h1>Set {set.id}</h1>
+      <h1>{title}</h1>
       <div id="set" data-live>
         <p class="lead" role="status">
-          <State state={set.state} more={setStateText(set, summary).slice(set.state.length)} />
+          <State state={set.state} text={setStateText(set, summary)} />
           {set.reason === null ? '' : ' '}
-          <Sentence text={set.reason ?? ''} />
+          <Sentence text={shown(set.reason ?? '')} />
         </p>
         {isOver ? (
           ''
         ) : (
-          <Bar part={summary.bytesIn} whole={summary.plannedBytes} label="Part that is on tape" />
+          <Bar part={summary.bytesIn} whole={summary.plannedBytes} label={t`Part that is on tape`} />
         )}
         {running.trouble === undefined || isOver ? (
           ''
         ) : (
           <p class="trouble">
-            It is unfinished, but <Sentence text={`${running.trouble.finding}. ${running.trouble.advice}`} />
+            <TroubleText trouble={running.trouble} />
           </p>
         )}
         {running.away === undefined || isOver ? '' : <p class="trouble">{running.away}</p>}
@@ -86,13 +91,14 @@ export const setPage: MakePage = async ({ site, frame, param }) => {
           ) : (
             <section>
               <h2>
-                {headings[kind].label.replace(':', '')}: {formatCount(summary[kind], 'entry', 'entries')},{' '}
-                {headings[kind].means}
+                {`${shown(headings[kind].label)} ${shown(formatCount(summary[kind], 'entry', 'entries'))}`}
+                {t`, `}
+                {shown(headings[kind].means)}
               </h2>
               <ul>{lists[kind]}</ul>
               {summary[kind] > lists[kind].length ? (
                 <p>
-                  <code>{`tapeflow ls ${set.id} --${kind}`}</code> lists all.
+                  <Sentence text={t`\`tapeflow ls ${set.id} --${kind}\` lists all.`} />
                 </p>
               ) : (
                 ''
@@ -102,10 +108,10 @@ export const setPage: MakePage = async ({ site, frame, param }) => {
         )}
       </div>
       <section>
-        <h2>Events</h2>
+        <h2>{t`Events`}</h2>
         <div id="events" data-live>
           {events.length === 0 ? (
-            <p class="nothing">None yet.</p>
+            <p class="nothing">{t`None yet.`}</p>
           ) : (
             <pre class="log">{events.join('\n')}</pre>
           )}
@@ -113,7 +119,7 @@ export const setPage: MakePage = async ({ site, frame, param }) => {
       </section>
     </>
   );
-  return { title: `Set ${set.id}`, body, live: true };
+  return { title, body, live: true };
 };
 
 function SetLinks({
@@ -129,12 +135,12 @@ function SetLinks({
 }) {
   return (
     <p class="links">
-      {hasFiles ? <a href={`${frame.base}sets/${setId}/files`}>Browse its files, and restore</a> : ''}
+      {hasFiles ? <a href={`${frame.base}sets/${setId}/files`}>{t`Browse its files, and restore`}</a> : ''}
       {ui === undefined ? (
         ''
       ) : (
         <a href={ui} rel="noreferrer">
-          Its workflow in the Temporal UI
+          {t`Its workflow in the Temporal UI`}
         </a>
       )}
     </p>
@@ -143,40 +149,44 @@ function SetLinks({
 
 function Facts({ summary, expires }: { summary: SetSummary; expires: string }) {
   const { mode, base, unchanged, groups, plannedBytes, stages, copies, stagedBytes, lostGroups } = summary;
-  const stageTexts = Object.entries(stages).map(([stage, count]) => `${formatNumber(count)} ${stage}`);
+  const stageTexts = Object.entries(stages).map(
+    ([stage, count]) => `${formatNumber(count)} ${shown(stateWord(stage))}`,
+  );
   const facts: [string, Child][] = [
-    ['Sources', sourcesText(summary, ', ')],
+    [t`Sources`, sourcesText(summary, ', ')],
     [
-      'Mode',
+      t`Mode`,
       modeText(mode, base) +
-        (unchanged === 0 ? '' : `; earlier sets hold ${formatCount(unchanged, 'unchanged file')}`),
+        (unchanged === 0 ? '' : t`; earlier sets hold ${formatCount(unchanged, 'unchanged file')}`),
     ],
     ...(summary.recipients === undefined
       ? []
-      : [['Encrypted', `to ${recipientsShown(summary.recipients)}`] as [string, Child]]),
+      : [[t`Encrypted`, `${t`to`} ${recipientsShown(summary.recipients)}`] as [string, Child]]),
     [
-      'Scan',
-      `${summary.scanned ? 'done' : 'goes on'}, ${formatCount(groups, 'group')}, ${formatBytes(plannedBytes)}`,
+      t`Scan`,
+      summary.scanned
+        ? t`done, ${formatCount(groups, 'group')}, ${formatBytes(plannedBytes)}`
+        : t`goes on, ${formatCount(groups, 'group')}, ${formatBytes(plannedBytes)}`,
     ],
-    ['Groups', stageTexts.join(', ') || 'none yet'],
-    ['On tape', onTapeText(summary)],
+    [t`Groups`, stageTexts.join(t`, `) || t`none yet`],
+    [t`On tape`, onTapeText(summary)],
     ...(copies.length < 2
       ? []
       : copies.map(({ pool, drive, archives }, index): [string, Child] => [
-          `Copy ${index + 1} of ${copies.length}`,
-          `pool ${pool}, drive ${drive}: ${formatNumber(archives)} of ${formatNumber(groups)} committed`,
+          t`Copy ${index + 1} of ${copies.length}`,
+          t`pool ${pool}, drive ${drive}: ${formatNumber(archives)} of ${formatNumber(groups)} committed`,
         ])),
-    ['Staging', `${formatBytes(stagedBytes)} held`],
-    ['Time', formatSeconds(summary.seconds)],
-    ...(expires === '' ? [] : [['Expires', expires] as [string, Child]]),
+    [t`Staging`, t`${formatBytes(stagedBytes)} held`],
+    [t`Time`, formatSeconds(summary.seconds)],
+    ...(expires === '' ? [] : [[t`Expires`, expires] as [string, Child]]),
     ...(lostGroups.length === 0
       ? []
-      : [['Lost', `groups ${formatRanges(lostGroups)} were on lost tapes only`] as [string, Child]]),
-    ...leftOutLines(summary, '').map((line): [string, Child] => ['Left out', line.trim()]),
-    ...uselessExcludes(summary).map((line): [string, Child] => ['Warning', line]),
+      : [[t`Lost`, t`groups ${formatRanges(lostGroups)} were on lost tapes only`] as [string, Child]]),
+    ...leftOutLines(summary, '').map((line): [string, Child] => [t`Left out`, line.trim()]),
+    ...uselessExcludes(summary).map((line): [string, Child] => [t`Warning`, line]),
     ...summary.failedGroups
       .slice(0, 20)
-      .map(({ group, reason }): [string, Child] => [`Group ${group} failed`, `at ${reason}`]),
+      .map(({ group, reason }): [string, Child] => [t`Group ${group} failed`, `${t`at`} ${shown(reason)}`]),
   ];
   return (
     <dl>

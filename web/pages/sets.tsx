@@ -9,6 +9,9 @@ import { Table, Time } from './layout.js';
 import type { MakePage } from './page.js';
 import { runPath } from './run-path.js';
 import { State } from './state-words.js';
+import { t } from '../../messages/shown.js';
+import { modeText } from '../../client/print/set-summary.js';
+import { Sentence } from './sentence.js';
 
 /** Sets of one page. */
 const setsShown = 100;
@@ -26,11 +29,12 @@ export const setsPage: MakePage = async ({ site, frame, query }) => {
     const summary = await summarizeSet(catalog, set.id);
     rows.push([
       <a href={frame.base + runPath(set.id)}>{set.id}</a>,
-      <State state={set.state} more={setStateText(set, summary).slice(set.state.length)} />,
+      <State state={set.state} text={setStateText(set, summary)} />,
       sourcesText(summary, ' '),
       <Time ms={set.created_at} />,
-      `${set.mode}${set.base_id === null ? '' : ` since ${set.base_id}`}` +
-        (set.recipients === null ? '' : ', encrypted'),
+      modeText(set.mode, null) +
+        (set.base_id === null ? '' : t` since ${set.base_id}`) +
+        (set.recipients === null ? '' : t`, encrypted`),
       formatNumber(summary.files + summary.unchanged),
       formatBytes(summary.bytesOut),
       summary.tapes.join(', '),
@@ -40,16 +44,24 @@ export const setsPage: MakePage = async ({ site, frame, query }) => {
   const last = all[setsShown - 1];
   const body = (
     <>
-      <h1>Sets</h1>
+      <h1>{t`Sets`}</h1>
       {rows.length === 0 ? (
         <p class="nothing">
-          There are no sets{before === '' ? ' yet' : ' before that one'}: <code>tapeflow backup PATH…</code>{' '}
-          makes one.
+          <Sentence
+            text={
+              before === ''
+                ? t`There are no sets yet: \`tapeflow backup PATH…\` makes one.`
+                : t`There are no sets before that one: \`tapeflow backup PATH…\` makes one.`
+            }
+          />
         </p>
       ) : (
         <Table
-          caption="Backup sets, newest first"
-          head={['Set', 'State', 'Sources', 'Started', 'Mode', 'Entries', 'On tape', 'Tapes', 'Expires']}
+          caption={t`Backup sets, newest first`}
+          head={[
+            ...[t`Set`, t`State`, t`Sources`, t`Started`, t`Mode`],
+            ...[t`Entries`, t`On tape`, t`Tapes`, t`Expires`],
+          ]}
           numbers={[5, 6]}
           rows={rows}
         />
@@ -58,10 +70,10 @@ export const setsPage: MakePage = async ({ site, frame, query }) => {
         ''
       ) : (
         <p>
-          <a href={`${frame.base}sets?before=${encodeURIComponent(last.id)}`}>Older sets</a>
+          <a href={`${frame.base}sets?before=${encodeURIComponent(last.id)}`}>{t`Older sets`}</a>
         </p>
       )}
     </>
   );
-  return { title: 'Sets', body };
+  return { title: t`Sets`, body };
 };

@@ -1,4 +1,5 @@
 import { stateWord } from '../../catalog/schema/state-words.js';
+import { shown } from '../../messages/shown.js';
 /** What a state means for whoever looks: it is colour besides the word, never instead of it. */
 const kinds: Record<string, 'good' | 'busy' | 'wanted' | 'bad' | 'over'> = {
   completed: 'good',
@@ -16,12 +17,15 @@ const kinds: Record<string, 'good' | 'busy' | 'wanted' | 'bad' | 'over'> = {
   erasing: 'wanted',
 };
 
-/** A state in words. */
-export function State({ state, more }: { state: string; more?: string }) {
-  return (
-    <span class={`state ${kinds[state] ?? 'over'}`}>
-      {stateWord(state)}
-      {more ?? ''}
-    </span>
-  );
+const stateText = (state: string) => shown(stateWord(state));
+
+/** What a text that begins with a state says besides. */
+export function afterState(text: string, state: string): string {
+  const word = stateText(state);
+  return text.startsWith(word) ? text.slice(word.length) : text;
+}
+
+/** A state in words. @param text those words, where they say more than the state. */
+export function State({ state, text = stateText(state) }: { state: string; text?: string }) {
+  return <span class={`state ${kinds[state] ?? 'over'}`}>{text}</span>;
 }

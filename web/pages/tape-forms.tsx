@@ -2,6 +2,7 @@ import type { TapeRow } from '../../catalog/rows.js';
 import type { Frame } from './frame.js';
 import { Command, Hidden } from './layout.js';
 import { TypedNameForm } from './typed-name-form.js';
+import { t } from '../../messages/shown.js';
 
 /** Labels the tape in a drive. */
 export function LabelForm(props: {
@@ -14,15 +15,15 @@ export function LabelForm(props: {
   if (frame.isReadOnly) return <></>;
   return (
     <section id="label">
-      <h2>Label the tape in a drive</h2>
+      <h2>{t`Label the tape in a drive`}</h2>
       <form method="post" action={`${frame.base}actions/label`} class="fields">
         <Hidden frame={frame} />
         <label>
-          Name, as on its sticker{' '}
+          {t`Name, as on its sticker`}{' '}
           <input name="name" required autocomplete="off" pattern="[A-Za-z0-9][A-Za-z0-9._\-]*" />
         </label>
         <label>
-          Pool <input name="pool" required value={chosen.pool} list="pools" autocomplete="off" />
+          {t`Pool`} <input name="pool" required value={chosen.pool} list="pools" autocomplete="off" />
         </label>
         <datalist id="pools">
           {pools.map((pool) => (
@@ -30,13 +31,13 @@ export function LabelForm(props: {
           ))}
         </datalist>
         <label>
-          Drive <DriveChoice drives={drives} chosen={chosen.drive} />
+          {t`Drive`} <DriveChoice drives={drives} chosen={chosen.drive} />
         </label>
         <label class="check">
-          <input type="checkbox" name="force" value="yes" /> Also if it is not empty, or has another label;
-          nothing on it is erased
+          <input type="checkbox" name="force" value="yes" />{' '}
+          {t`Also if it is not empty, or has another label; nothing on it is erased`}
         </label>
-        <button>Label</button>
+        <button>{t`Label`}</button>
       </form>
     </section>
   );
@@ -59,7 +60,7 @@ export function TapeCommands({ tape, frame, drives }: { tape: TapeRow; frame: Fr
   if (frame.isReadOnly) return <></>;
   const { name, state } = tape;
   const fields = { tape: name };
-  const about = `tape ${name}`;
+  const about = `${t`tape`} ${name}`;
   const isOwn = state !== 'foreign';
   return (
     <>
@@ -67,14 +68,18 @@ export function TapeCommands({ tape, frame, drives }: { tape: TapeRow; frame: Fr
         {state === 'lost' ? (
           ''
         ) : (
-          <Command {...{ frame, about }} path="verify" fields={{ subject: name }} label="Verify" />
+          <Command {...{ frame, about }} path="verify" fields={{ subject: name }} label={t`Verify`} />
         )}
         {state === 'suspect' || state === 'full' ? (
-          <Command {...{ frame, fields, about }} path="trust" label="Trust it again" />
+          <Command {...{ frame, fields, about }} path="trust" label={t`Trust it again`} />
         ) : (
           ''
         )}
-        {state === 'lost' ? <Command {...{ frame, fields, about }} path="found" label="It was found" /> : ''}
+        {state === 'lost' ? (
+          <Command {...{ frame, fields, about }} path="found" label={t`It was found`} />
+        ) : (
+          ''
+        )}
       </div>
       {isOwn && state !== 'lost' ? <EraseForm {...{ name, frame, drives }} /> : ''}
       {state === 'lost' || !isOwn ? '' : <LostForm {...{ name, frame }} />}
@@ -86,17 +91,19 @@ export function TapeCommands({ tape, frame, drives }: { tape: TapeRow; frame: Fr
 function EraseForm({ name, frame, drives }: { name: string; frame: Frame; drives: string[] }) {
   return (
     <TypedNameForm
-      {...{ frame, path: 'erase', field: 'tape', name, button: 'Erase' }}
-      title="Erase this tape"
-      ask={`Type the tape’s name, ${name}, to erase it:`}
+      {...{ frame, path: 'erase', field: 'tape', name, button: t`Erase` }}
+      title={t`Erase this tape`}
+      ask={t`Type the tape’s name, ${name}, to erase it:`}
     >
-      <p>Everything on it is deleted, so that it can be written to again. What is still needed is refused.</p>
+      <p>
+        {t`Everything on it is deleted, so that it can be written to again. What is still needed is refused.`}
+      </p>
       <label>
-        The drive that it is in <DriveChoice drives={drives} chosen="" />
+        {t`The drive that it is in`} <DriveChoice drives={drives} chosen="" />
       </label>
       <label class="check">
-        <input type="checkbox" name="even-unexpired" value="yes" /> Also what has not expired, or what other
-        sets build on
+        <input type="checkbox" name="even-unexpired" value="yes" />{' '}
+        {t`Also what has not expired, or what other sets build on`}
       </label>
     </TypedNameForm>
   );
@@ -106,12 +113,13 @@ function EraseForm({ name, frame, drives }: { name: string; frame: Frame; drives
 function LostForm({ name, frame }: { name: string; frame: Frame }) {
   return (
     <TypedNameForm
-      {...{ frame, path: 'lost', field: 'tape', name, button: 'Mark as lost' }}
-      title="It is lost"
-      ask={`Type the tape’s name, ${name}:`}
+      {...{ frame, path: 'lost', field: 'tape', name, button: t`Mark as lost` }}
+      title={t`It is lost`}
+      ask={t`Type the tape’s name, ${name}:`}
     >
       <p>
-        What is on it counts no longer, and running sets write it again elsewhere. It can be marked as found.
+        {t`What is on it counts no longer, and running sets write it again elsewhere. It can be marked as
+          found.`}
       </p>
     </TypedNameForm>
   );

@@ -11,6 +11,7 @@ import { runPath } from './run-path.js';
 import { State } from './state-words.js';
 import { TapeCommands } from './tape-forms.js';
 import { Sentence } from './sentence.js';
+import { shown, t } from '../../messages/shown.js';
 
 /** What is on a tape, how long it is kept, and what can be done with it. */
 export const tapePage: MakePage = async ({ site, frame, param }) => {
@@ -27,48 +28,49 @@ export const tapePage: MakePage = async ({ site, frame, param }) => {
   const { drives } = await session.allDrives();
   const { name, pool, state, reason, free, capacity, seen_at: seen, labelled_at: labelled, volume } = tape;
   const needed = retentionText(kept, now);
+  const title = `${t`Tape`} ${name}`;
   const body = (
     <>
-      <h1>Tape {name}</h1>
+      <h1>{title}</h1>
       <p class="lead">
         <State state={state} />{' '}
-        <Sentence text={`${reason ?? ''} ${state === 'usable' ? '' : tapeAdvice(tape)}`} />
+        <Sentence text={`${shown(reason ?? '')} ${state === 'usable' ? '' : tapeAdvice(tape)}`} />
       </p>
       <dl>
-        <dt>Pool</dt>
+        <dt>{t`Pool`}</dt>
         <dd>{pool}</dd>
-        <dt>Fill</dt>
+        <dt>{t`Fill`}</dt>
         <dd>
-          <Bar part={capacity - free} whole={capacity} label="Fill" /> {formatBytes(free)} free of{' '}
-          {formatBytes(capacity)}
+          <Bar part={capacity - free} whole={capacity} label={t`Fill`} />{' '}
+          {t`${formatBytes(free)} free of ${formatBytes(capacity)}`}
         </dd>
-        <dt>Last seen</dt>
+        <dt>{t`Last seen`}</dt>
         <dd>
           <Time ms={seen} />
         </dd>
-        <dt>Labelled</dt>
+        <dt>{t`Labelled`}</dt>
         <dd>
           <Time ms={labelled} />
         </dd>
-        {volume === null ? '' : <dt>Volume</dt>}
+        {volume === null ? '' : <dt>{t`Volume`}</dt>}
         {volume === null ? '' : <dd>{volume}</dd>}
-        <dt>May be erased</dt>
-        <dd>{kept.isRecyclable ? `yes, ${needed}` : `no${needed === '' ? '' : `, ${needed}`}`}</dd>
+        <dt>{t`May be erased`}</dt>
+        <dd>{kept.isRecyclable ? t`yes, ${needed}` : needed === '' ? t`no` : t`no, ${needed}`}</dd>
         {kept.inUse.map((use) => (
           <>
-            <dt>In use</dt>
-            <dd>{use}</dd>
+            <dt>{t`In use`}</dt>
+            <dd>{shown(use)}</dd>
           </>
         ))}
       </dl>
       <TapeCommands tape={tape} frame={frame} drives={drives.map((drive) => drive.name)} />
-      <h2>On it</h2>
+      <h2>{t`On it`}</h2>
       {kept.sets.length === 0 ? (
-        <p class="nothing">The catalog knows nothing on it.</p>
+        <p class="nothing">{t`The catalog knows nothing on it.`}</p>
       ) : (
         <Table
-          caption={`Sets on tape ${name}`}
-          head={['Set', 'Archives', 'Entries', 'Size', 'With another copy', 'Kept']}
+          caption={t`Sets on tape ${name}`}
+          head={[t`Set`, t`Archives`, t`Entries`, t`Size`, t`With another copy`, t`Kept`]}
           numbers={[1, 2, 3, 4]}
           rows={kept.sets.map((set) => [
             <a href={frame.base + runPath(set.setId)}>{set.setId}</a>,
@@ -82,14 +84,13 @@ export const tapePage: MakePage = async ({ site, frame, param }) => {
       )}
     </>
   );
-  return { title: `Tape ${name}`, body };
+  return { title, body };
 };
 
 function neededText(set: TapeContent, now: number): string {
   const { neededBy } = set;
-  const builders =
-    neededBy.length === 0
-      ? ''
-      : `; ${neededBy.join(', ')} ${neededBy.length === 1 ? 'builds' : 'build'} on it`;
-  return expiryText(set, now) + builders;
+  const text = expiryText(set, now);
+  if (neededBy.length === 0) return text;
+  const builders = neededBy.join(', ');
+  return text + (neededBy.length === 1 ? t`; ${builders} builds on it` : t`; ${builders} build on it`);
 }

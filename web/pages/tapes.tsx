@@ -9,6 +9,7 @@ import { Bar, Table, Time } from './layout.js';
 import type { MakePage } from './page.js';
 import { State } from './state-words.js';
 import { LabelForm } from './tape-forms.js';
+import { shown, t } from '../../messages/shown.js';
 
 /** The tapes and pools that the catalog knows, and the form that labels one. */
 export const tapesPage: MakePage = async ({ site, frame, query }) => {
@@ -27,43 +28,43 @@ export const tapesPage: MakePage = async ({ site, frame, query }) => {
       pool,
       <State state={state} />,
       <>
-        <Bar part={capacity - free} whole={capacity} label={`Fill of tape ${name}`} /> {formatBytes(free)}{' '}
-        free of {formatBytes(capacity)}
+        <Bar part={capacity - free} whole={capacity} label={t`Fill of tape ${name}`} />{' '}
+        {t`${formatBytes(free)} free of ${formatBytes(capacity)}`}
       </>,
       <Time ms={seen} />,
-      `${formatNumber(archives)}${damaged > 0 ? ` (${damaged} damaged)` : ''}`,
+      `${formatNumber(archives)}${damaged > 0 ? t` (${damaged} damaged)` : ''}`,
       retentionText(kept, now),
-      reason ?? '',
+      shown(reason ?? ''),
     ];
   });
   const body = (
     <>
-      <h1>Tapes</h1>
+      <h1>{t`Tapes`}</h1>
       {rows.length === 0 ? (
-        <p class="nothing">There are no tapes yet: load one, and label it here.</p>
+        <p class="nothing">{t`There are no tapes yet: load one, and label it here.`}</p>
       ) : (
         <Table
-          caption="Tapes"
-          head={['Tape', 'Pool', 'State', 'Fill', 'Last seen', 'Archives', 'Kept', '']}
+          caption={t`Tapes`}
+          head={[t`Tape`, t`Pool`, t`State`, t`Fill`, t`Last seen`, t`Archives`, t`Kept`, '']}
           numbers={[5]}
           rows={rows}
         />
       )}
-      {pools.length === 0 ? '' : <h2>Pools</h2>}
+      {pools.length === 0 ? '' : <h2>{t`Pools`}</h2>}
       {pools.length === 0 ? (
         ''
       ) : (
         <Table
-          caption="Pools"
-          head={['Pool', 'State', 'Tapes', 'Fill']}
+          caption={t`Pools`}
+          head={[t`Pool`, t`State`, t`Tapes`, t`Fill`]}
           numbers={[2]}
           rows={pools.map(({ pool, state, count, capacity, free }) => [
             pool,
             <State state={state} />,
             formatNumber(count),
             <>
-              <Bar part={capacity - free} whole={capacity} label={`Fill of pool ${pool}, ${state} tapes`} />{' '}
-              {formatBytes(free)} free of {formatBytes(capacity)}
+              <Bar part={capacity - free} whole={capacity} label={t`Fill of pool ${pool}, ${state} tapes`} />{' '}
+              {t`${formatBytes(free)} free of ${formatBytes(capacity)}`}
             </>,
           ])}
         />
@@ -79,5 +80,5 @@ export const tapesPage: MakePage = async ({ site, frame, query }) => {
       />
     </>
   );
-  return { title: 'Tapes', body };
+  return { title: t`Tapes`, body };
 };

@@ -9,6 +9,7 @@ import type { Frame } from './frame.js';
 import { runPath } from './run-path.js';
 import { Command } from './layout.js';
 import { Sentence } from './sentence.js';
+import { shown, t } from '../../messages/shown.js';
 
 /** Something that a person is asked to do. */
 export interface Wanted {
@@ -25,10 +26,10 @@ export interface Wanted {
 /** Everything that is asked of a person now: first what runs wait for, then what the notifications tell of. */
 export async function wantedOfPeople(catalog: Catalog, now: number): Promise<Wanted[]> {
   const waits = (await waitsForPeople(catalog)).filter(({ reason }) => !isHeldDrive(reason ?? ''));
-  const waiting = new Set(waits.flatMap(({ id }) => [id, `Set ${id}`]));
+  const waiting = new Set(waits.flatMap(({ id }) => [id, t`Set ${id}`]));
   const facts = [
     ...(await waitFacts(catalog, now)).filter(
-      ({ subject, what }) => !waiting.has(subject) && !isHeldDrive(what),
+      ({ subject, key }) => !waiting.has(subject) && !isHeldDrive(key),
     ),
     ...(await damageFacts(catalog)),
     ...(await tapeFacts(catalog, now)),
@@ -42,24 +43,27 @@ export async function wantedOfPeople(catalog: Catalog, now: number): Promise<Wan
 
 function ofWait(wait: Wait): Wanted {
   const { id, awaits, reason, since } = wait;
-  const from = since === undefined ? '' : ` It waits since ${formatTime(since)}.`;
+  const from = since === undefined ? '' : t` It waits since ${formatTime(since)}.`;
   if (awaits === 'resume')
-    return { wait, headline: `Resume set ${id}, or cancel it`, detail: `It is paused.${from}` };
-  return { wait, headline: loadText(wait), detail: `${id}: ${reason ?? 'it needs a tape.'}${from}` };
+    return { wait, headline: t`Resume set ${id}, or cancel it`, detail: t`It is paused.` + from };
+  const why = reason === null ? t`it needs a tape.` : shown(reason);
+  return { wait, headline: loadText(wait), detail: `${id}${t`: `}${why}${from}` };
 }
 
 /** `Load tape LTO007, pool monthly, into lto1`. */
 export function loadText({ tape, pool, drive }: Pick<Wait, 'tape' | 'pool' | 'drive'>): string {
-  const what =
-    tape === ''
-      ? `a tape${pool === '' ? '' : ` of pool ${pool}`}`
-      : `tape ${tape}${pool === '' ? '' : `, pool ${pool}`},`;
-  return `Load ${what}${drive === '' ? '' : ` into ${drive}`}`.replace(/,$/, '');
+  if (tape === '' && pool === '') return drive === '' ? t`Load a tape` : t`Load a tape into ${drive}`;
+  if (tape === '')
+    return drive === '' ? t`Load a tape of pool ${pool}` : t`Load a tape of pool ${pool} into ${drive}`;
+  if (pool === '') return drive === '' ? `${t`Load tape`} ${tape}` : t`Load tape ${tape}, into ${drive}`;
+  return drive === ''
+    ? t`Load tape ${tape}, pool ${pool}`
+    : t`Load tape ${tape}, pool ${pool}, into ${drive}`;
 }
 
 /** What is wanted, in large letters. */
 export function WantedList({ wanted, frame }: { wanted: Wanted[]; frame: Frame }) {
-  if (wanted.length === 0) return <p class="nothing">Nothing waits for you.</p>;
+  if (wanted.length === 0) return <p class="nothing">{t`Nothing waits for you.`}</p>;
   return (
     <ul class="wanted">
       {wanted.map(({ headline, detail, command, wait }) => (
@@ -88,14 +92,16 @@ function WaitLinks({ wait: { id, kind, awaits, pool, drive }, frame }: { wait: W
   const query = new URLSearchParams({ ...(drive === '' ? {} : { drive }), ...(pool === '' ? {} : { pool }) });
   return (
     <p class="links">
-      <a href={frame.base + runPath(id)}>See {id}</a>
+      <a href={frame.base + runPath(id)}>
+        {t`See`} {id}
+      </a>
       {awaits === 'resume' ? (
-        <Command frame={frame} path="resume" fields={{ set: id }} label="Resume" about={id} />
+        <Command frame={frame} path="resume" fields={{ set: id }} label={t`Resume`} about={id} />
       ) : (
         ''
       )}
       {awaits === 'tape' && kind === 'backup' && !frame.isReadOnly ? (
-        <a href={`${frame.base}tapes?${query.toString()}#label`}>Label the tape in the drive</a>
+        <a href={`${frame.base}tapes?${query.toString()}#label`}>{t`Label the tape in the drive`}</a>
       ) : (
         ''
       )}
