@@ -4,10 +4,11 @@ import { shownCatalog } from '../../config/catalog-url.js';
 import { formatCount } from '../../config/counts.js';
 import type { Settings } from '../../config/settings/settings.js';
 import { checkWriteLock, failedCheck, type Check } from './disk-checks.js';
+import { english } from '../../messages/sentence.js';
 
 /** The catalog: whether it opens, is whole, and can be written. */
 export async function checkCatalog(settings: Settings): Promise<Check> {
-  const what = 'catalog';
+  const what = english`catalog`;
   try {
     const catalog = await openCatalog(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR);
     try {
@@ -16,8 +17,8 @@ export async function checkCatalog(settings: Settings): Promise<Check> {
         return {
           what,
           level: 'trouble',
-          finding: `${shownCatalog(settings.CATALOG_URL)} is damaged: ${verdict}`,
-          advice: 'See docs/recovery.md, "The catalog is lost".',
+          finding: english`${shownCatalog(settings.CATALOG_URL)} is damaged: ${verdict}`,
+          advice: english`See docs/recovery.md, "The catalog is lost".`,
         };
       }
       return (

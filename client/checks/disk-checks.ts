@@ -9,6 +9,7 @@ import type { Settings } from '../../config/settings/settings.js';
 import { formatBytes } from '../../config/sizes.js';
 import { makeFolder } from '../../disk/durable-file.js';
 import { spaceOf } from '../../tape/drives/drive.js';
+import { english } from '../../messages/sentence.js';
 
 export type Level = 'ok' | 'note' | 'trouble';
 
@@ -37,7 +38,7 @@ const nearlyFullBytes = 100_000_000;
 /** Checks staging: both folders are writable, and their disks have room for a group; one finding per disk. */
 export async function checkStaging(settings: Settings): Promise<Check[]> {
   const root = settings.BACKUP_COMPRESS_DIR;
-  const what = 'staging';
+  const what = english`staging`;
   const folders = [path.join(root, 'temp'), path.join(root, 'final')];
   try {
     for (const folder of folders) {
@@ -45,9 +46,8 @@ export async function checkStaging(settings: Settings): Promise<Check[]> {
       await access(folder, constants.W_OK);
     }
     const [temp, final] = await Promise.all(folders.map((folder) => stat(folder)));
-    if (temp?.dev === final?.dev) return [await roomFor(settings, root, '')];
-    const across = '; temp and final are on two file systems, so every archive is copied between them';
-    return Promise.all(folders.map((folder) => roomFor(settings, folder, across)));
+    if (temp?.dev === final?.dev) return [await roomFor(settings, root, false)];
+    return Promise.all(folders.map((folder) => roomFor(settings, folder, true)));
   } catch (error) {
     const where = error instanceof Error && 'path' in error ? String(error.path) : root;
     const readOnly = systemErrorCode(error) === 'EROFS' || systemErrorCode(error) === 'EACCES';
@@ -55,25 +55,29 @@ export async function checkStaging(settings: Settings): Promise<Check[]> {
       {
         what,
         level: 'trouble',
-        finding: `${where} cannot be used: ${describeError(error)}`,
+        finding: english`${where} cannot be used: ${describeError(error)}`,
         advice: readOnly
-          ? 'Make it writable; sets that wait for it go on by themselves. Or set BACKUP_COMPRESS_DIR.'
-          : 'Correct BACKUP_COMPRESS_DIR.',
+          ? english`Make it writable; sets that wait for it go on by themselves. Or set BACKUP_COMPRESS_DIR.`
+          : english`Correct BACKUP_COMPRESS_DIR.`,
       },
     ];
   }
 }
 
-async function roomFor(settings: Settings, folder: string, across: string): Promise<Check> {
+/** @param apart whether the two folders are on two file systems. */
+async function roomFor(settings: Settings, folder: string, apart: boolean): Promise<Check> {
   const { free } = await spaceOf(folder);
   const small = free < settings.MAX_GROUP_SIZE;
+  const room = english`${folder}, ${formatBytes(free)} free, budget ${formatBytes(settings.STAGING_MAX_BYTES)}`;
   return {
-    what: 'staging',
-    level: across !== '' || small ? 'note' : 'ok',
-    finding: `${folder}, ${formatBytes(free)} free, budget ${formatBytes(settings.STAGING_MAX_BYTES)}${across}`,
+    what: english`staging`,
+    level: apart || small ? 'note' : 'ok',
+    finding: apart
+      ? english`${room}; temp and final are on two file systems, so every archive is copied between them`
+      : room,
     advice: small
-      ? `Less is free than one group may take (MAX_GROUP_SIZE, ` +
-        `${formatBytes(settings.MAX_GROUP_SIZE)}): large groups will wait for room.`
+      ? english`Less is free than one group may take (MAX_GROUP_SIZE,
+        ${formatBytes(settings.MAX_GROUP_SIZE)}): large groups will wait for room.`
       : undefined,
   };
 }
@@ -82,9 +86,9 @@ async function roomFor(settings: Settings, folder: string, across: string): Prom
 export async function checkDataDisks(settings: Settings): Promise<Check[]> {
   const checks: Check[] = [];
   const disks = new Map<string, string>();
-  if (!isPostgres(settings.CATALOG_URL)) disks.set(path.dirname(settings.CATALOG_URL), 'catalog');
+  if (!isPostgres(settings.CATALOG_URL)) disks.set(path.dirname(settings.CATALOG_URL), english`catalog`);
   const data = settings.TAPEFLOW_DATA_DIR;
-  if (!disks.has(data)) disks.set(data, 'data folder');
+  if (!disks.has(data)) disks.set(data, english`data folder`);
   for (const [folder, what] of disks) {
     // A missing folder is created at first use.
     const space = await spaceOf(folder).catch(() => undefined);
@@ -92,8 +96,11 @@ export async function checkDataDisks(settings: Settings): Promise<Check[]> {
     checks.push({
       what,
       level: space.free === 0 ? 'trouble' : 'note',
-      finding: `the disk of ${folder} is ${space.free === 0 ? 'full' : `nearly full: ${formatBytes(space.free)} free`}`,
-      advice: 'Make room there; without it sets wait, and go on by themselves.',
+      finding:
+        space.free === 0
+          ? english`the disk of ${folder} is full`
+          : english`the disk of ${folder} is nearly full: ${formatBytes(space.free)} free`,
+      advice: english`Make room there; without it sets wait, and go on by themselves.`,
     });
   }
   return checks;
@@ -107,7 +114,7 @@ export async function checkWriteLock(catalog: Catalog, settings: Settings): Prom
   } catch (error) {
     const failure = catalogFailure(error, settings.CATALOG_URL);
     return {
-      what: 'catalog',
+      what: english`catalog`,
       level: 'trouble',
       finding: failure instanceof TapeflowFailure ? failure.message : describeError(error),
       advice: failure instanceof TapeflowFailure ? failure.advice : undefined,

@@ -8,8 +8,9 @@ import { describeError } from '../../config/failures.js';
 import { isOpenedBy, opensWhatIsFor, requireRecipients } from '../../operations/encryption/identities.js';
 import type { Session } from '../session.js';
 import type { Check } from './disk-checks.js';
+import { english } from '../../messages/sentence.js';
 
-const what = 'encryption';
+const what = english`encryption`;
 /** Sets that are named; more are counted. */
 const mostNamed = 5;
 
@@ -30,7 +31,7 @@ export async function checkEncryption(session: Session, catalogWorks: boolean): 
       ...(isReadByOthers(file)
         ? [
             {
-              ...{ what, level: 'trouble' as const, finding: `others can read ${file}` },
+              ...{ what, level: 'trouble' as const, finding: english`others can read ${file}` },
               advice: `\`chmod 600 ${file}\``,
             },
           ]
@@ -42,16 +43,16 @@ export async function checkEncryption(session: Session, catalogWorks: boolean): 
 }
 
 function withoutIdentity(recipients: readonly string[] | undefined, sets: number): Check {
-  const to = recipients === undefined ? 'nobody (AGE_RECIPIENTS)' : recipientsShown(recipients);
+  const to = recipients === undefined ? english`nobody (AGE_RECIPIENTS)` : recipientsShown(recipients);
   return {
     ...{ what, level: 'note' },
     finding:
-      `to ${to}; no identity is known here, so that ` +
-      `${sets === 0 ? 'what is encrypted' : `${formatCount(sets, 'encrypted set')} of the catalog`} ` +
-      'cannot be restored on this host',
-    advice:
-      'That is as it should be on a host that only backs up. Elsewhere AGE_IDENTITY_FILE names one; ' +
-      '`tapeflow doctor` there tries it.',
+      sets === 0
+        ? english`to ${to}; no identity is known here, so that what is encrypted cannot be restored on this host`
+        : english`to ${to}; no identity is known here, so that ${formatCount(sets, 'encrypted set')} of the catalog
+          cannot be restored on this host`,
+    advice: english`That is as it should be on a host that only backs up. Elsewhere AGE_IDENTITY_FILE names one;
+        \`tapeflow doctor\` there tries it.`,
   };
 }
 
@@ -63,23 +64,29 @@ async function checkOpening(
 ): Promise<Check> {
   if (recipients !== undefined && !(await opensWhatIsFor(recipients, identities)))
     return {
-      ...{ what, level: 'trouble', finding: `the identity of ${file} opens nothing of new sets` },
-      advice:
-        'AGE_RECIPIENTS has recipients of other identities: nothing of new sets can be restored with it.',
+      ...{ what, level: 'trouble', finding: english`the identity of ${file} opens nothing of new sets` },
+      advice: english`AGE_RECIPIENTS has recipients of other identities: nothing of new sets can be restored with it.`,
     };
   const closed: string[] = [];
   for (const [setId, header] of headers)
     if (!(await isOpenedBy(Buffer.from(header, 'base64'), identities))) closed.push(setId);
   if (closed.length > 0) {
-    const more = closed.length > mostNamed ? ` and ${closed.length - mostNamed} more` : '';
+    const first = closed.slice(0, mostNamed).join(', ');
+    const more = closed.length - mostNamed;
     return {
       ...{ what, level: 'trouble' },
-      finding: `the identity of ${file} does not open ${closed.slice(0, mostNamed).join(', ')}${more}`,
-      advice: 'Add the identity that does to the file. If there is none any more, these sets are lost.',
+      finding:
+        more > 0
+          ? english`the identity of ${file} does not open ${first} and ${more} more`
+          : english`the identity of ${file} does not open ${first}`,
+      advice: english`Add the identity that does to the file. If there is none any more, these sets are lost.`,
     };
   }
-  const sets = headers.size === 0 ? '' : ` and ${formatCount(headers.size, 'set')} of the catalog`;
-  return { what, level: 'ok', finding: `tried: the identity of ${file} opens new sets${sets}` };
+  const finding =
+    headers.size === 0
+      ? english`tried: the identity of ${file} opens new sets`
+      : english`tried: the identity of ${file} opens new sets and ${formatCount(headers.size, 'set')} of the catalog`;
+  return { what, level: 'ok', finding };
 }
 
 /** What an archive of each encrypted set begins with. */

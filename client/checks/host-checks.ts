@@ -5,6 +5,7 @@ import { formatTime } from '../../config/local-time.js';
 import { hostsAtWork, type HostAtWork } from '../print/host-lines.js';
 import type { Session } from '../session.js';
 import type { Check } from './disk-checks.js';
+import { english } from '../../messages/sentence.js';
 
 /** Milliseconds by which the clock of a host may differ from the catalog's. */
 const maxClockSkewMs = 5000;
@@ -18,7 +19,7 @@ export async function checkHosts(session: Pick<Session, 'catalog'>): Promise<Che
   const hosts = await hostsAtWork(catalog);
   const twice = [...(await hostsInTwoPlaces(catalog))].map(([name, places]): Check => {
     const finding = twoPlacesText(places);
-    return { what: `host ${name}`, level: 'trouble', finding, advice: twoPlacesAdvice };
+    return { what: english`host ${name}`, level: 'trouble', finding, advice: twoPlacesAdvice };
   });
   if (hosts.length === 0) return twice;
   const looks = await listLooks(catalog);
@@ -33,38 +34,51 @@ export async function checkHosts(session: Pick<Session, 'catalog'>): Promise<Che
 }
 
 function hostCheck({ host, workers }: HostAtWork): Check {
-  const what = `host ${host.name}`;
-  const where = `${host.machine}, tapeflow ${host.version}${host.home === 1 ? '; it made the installation' : ''}`;
-  if (workers.length > 0) return { what, level: 'ok', finding: `${workers.join(', ')} (${where})` };
+  const what = english`host ${host.name}`;
+  const { machine, version } = host;
+  const who =
+    workers.length > 0
+      ? workers.join(', ')
+      : english`no worker was heard of since ${formatTime(host.heard_at)}`;
+  const finding =
+    host.home === 1
+      ? english`${who} (${machine}, tapeflow ${version}; it made the installation)`
+      : english`${who} (${machine}, tapeflow ${version})`;
+  if (workers.length > 0) return { what, level: 'ok', finding };
   return {
     what,
     level: 'note',
-    finding: `no worker was heard of since ${formatTime(host.heard_at)} (${where})`,
-    advice: 'Start its workers: what needs its sources or drives waits for them.',
+    finding,
+    advice: english`Start its workers: what needs its sources or drives waits for them.`,
   };
 }
 
 function clockCheck({ name, clock_ahead: ahead }: HostRow): Check {
-  const what = `clock of host ${name}`;
-  if (Math.abs(ahead) <= maxClockSkewMs) return { what, level: 'ok', finding: 'agrees with the catalog’s' };
+  const what = english`clock of host ${name}`;
+  const seconds = Math.round(Math.abs(ahead) / 1000);
+  if (Math.abs(ahead) <= maxClockSkewMs)
+    return { what, level: 'ok', finding: english`agrees with the catalog’s` };
   return {
     what,
     level: 'trouble',
-    finding: `is ${Math.round(Math.abs(ahead) / 1000)} s ${ahead > 0 ? 'ahead of' : 'behind'} the catalog’s`,
-    advice: 'Set all of them by NTP: time-outs and the times of events depend on it.',
+    finding:
+      ahead > 0
+        ? english`is ${seconds} s ahead of the catalog’s`
+        : english`is ${seconds} s behind the catalog’s`,
+    advice: english`Set all of them by NTP: time-outs and the times of events depend on it.`,
   };
 }
 
 /** Looks at hosts that work now only: others may have left their marks when staging was elsewhere. */
 function stagingCheck({ host, root, unseen }: StagingLook, working: ReadonlySet<string>): Check {
-  const what = `staging of host ${host}`;
+  const what = english`staging of host ${host}`;
   const lacking = unseen.filter((name) => working.has(name));
-  if (lacking.length === 0) return { what, level: 'ok', finding: `${root} has what the other hosts write` };
+  if (lacking.length === 0)
+    return { what, level: 'ok', finding: english`${root} has what the other hosts write` };
   return {
     what,
     level: 'trouble',
-    finding: `${root} does not have what ${lacking.map((name) => `host ${name}`).join(' and ')} wrote`,
-    advice:
-      'BACKUP_COMPRESS_DIR must be one folder that all hosts share, mounted, and readable by their workers.',
+    finding: english`${root} does not have what host ${lacking.join(' and host ')} wrote`,
+    advice: english`BACKUP_COMPRESS_DIR must be one folder that all hosts share, mounted, and readable by their workers.`,
   };
 }

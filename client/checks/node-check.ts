@@ -2,10 +2,11 @@ import Database from 'better-sqlite3';
 import lt from 'semver/functions/lt.js';
 import { nodeMismatch } from '../../config/node-mismatch.js';
 import type { Check } from './disk-checks.js';
+import { english } from '../../messages/sentence.js';
 
 /** Older SQLite versions can corrupt a WAL database used by several processes (the WAL-reset bug). */
 const oldestSqlite = '3.51.3';
-const what = 'Node';
+const what = english`Node`;
 
 /** Node and the SQLite that it loads, without which nothing else can be checked. */
 export function checkNode(): Check {
@@ -23,7 +24,7 @@ export function checkNode(): Check {
   return {
     what,
     level: wrong ? 'trouble' : 'ok',
-    finding: `${process.version} on ${process.platform}-${process.arch}, SQLite ${version}`,
-    advice: wrong ? `Use SQLite ${oldestSqlite} or newer (\`npm ci\`).` : undefined,
+    finding: english`${process.version} on ${process.platform}-${process.arch}, SQLite ${version}`,
+    advice: wrong ? english`Use SQLite ${oldestSqlite} or newer (\`npm ci\`).` : undefined,
   };
 }

@@ -7,6 +7,7 @@ import { secretsOf } from '../../operations/notify/channels/send.js';
 import { secretValue } from '../../operations/notify/channels/secrets.js';
 import type { Session } from '../session.js';
 import type { Check } from './disk-checks.js';
+import { english } from '../../messages/sentence.js';
 
 /** Checks that each channel has its values, that they are kept from others, and that it has taken what was sent. */
 export async function checkChannels(session: Session, catalogWorks: boolean): Promise<Check[]> {
@@ -17,12 +18,11 @@ export async function checkChannels(session: Session, catalogWorks: boolean): Pr
   const file = origins.notify;
   if (plain.length > 0 && isReadByOthers(file))
     checks.push({
-      what: 'channels',
+      what: english`channels`,
       level: 'note',
-      finding:
-        `others can read ${file}, and in it the addresses or passwords of ` +
-        plain.map(({ name }) => name).join(', '),
-      advice: `\`chmod o= ${file}\`, or name a file or a variable there: {"file": "PATH"}, {"env": "NAME"}.`,
+      finding: english`others can read ${file}, and in it the addresses or passwords of
+          ${plain.map(({ name }) => name).join(', ')}`,
+      advice: english`\`chmod o= ${file}\`, or name a file or a variable there: {"file": "PATH"}, {"env": "NAME"}.`,
     });
   return checks;
 }
@@ -33,7 +33,7 @@ async function checkChannel(
   catalogWorks: boolean,
 ): Promise<Check> {
   const { settings } = session;
-  const what = `channel ${channel.name}`;
+  const what = english`channel ${channel.name}`;
   for (const secret of secretsOf(channel)) {
     try {
       secretValue(secret, { env: process.env, homeDir: settings.homeDir });
@@ -44,8 +44,8 @@ async function checkChannel(
         // The workers may have it, as from a unit's file.
         level: isVariable ? 'note' : 'trouble',
         advice: isVariable
-          ? 'The workers need it in their environment; this command is not told theirs.'
-          : 'Make it, readable by the user of the workers only.',
+          ? english`The workers need it in their environment; this command is not told theirs.`
+          : english`Make it, readable by the user of the workers only.`,
       };
     }
   }
@@ -53,10 +53,14 @@ async function checkChannel(
   if (unsent !== undefined && unsent.count > 0)
     return {
       ...{ what, level: 'trouble' },
-      finding: `it did not take ${formatCount(unsent.count, 'message')}: ${unsent.error ?? ''}`,
-      advice: `\`tapeflow notify test ${channel.name}\` tries it; what waits is sent by itself.`,
+      finding: english`it did not take ${formatCount(unsent.count, 'message')}: ${unsent.error ?? ''}`,
+      advice: english`\`tapeflow notify test ${channel.name}\` tries it; what waits is sent by itself.`,
     };
-  return { what, level: 'ok', finding: `${channel.kind}; \`tapeflow notify test\` sends a test message` };
+  return {
+    what,
+    level: 'ok',
+    finding: english`${channel.kind}; \`tapeflow notify test\` sends a test message`,
+  };
 }
 
 function isReadByOthers(file: string): boolean {

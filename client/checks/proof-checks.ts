@@ -6,6 +6,7 @@ import { answerWithinMs } from '../../workers/server/workflow-trouble.js';
 import { failedCheck, type Check } from './disk-checks.js';
 import type { Session } from '../session.js';
 import { findServer, type Server } from '../server.js';
+import { english } from '../../messages/sentence.js';
 
 const dayMs = 86_400_000;
 /** How long a refused message is reported. */
@@ -29,12 +30,16 @@ export async function checkProofs(session: Session, catalogWorks: boolean): Prom
 }
 
 function checkKey({ settings }: Session): Check {
-  const what = 'key';
+  const what = english`key`;
   const file = keyFile(settings.TAPEFLOW_DATA_DIR);
   try {
     const key = readKey(settings.TAPEFLOW_DATA_DIR);
-    if (key === undefined) return { what, level: 'note', finding: `${file} is made at its first use` };
-    return { what, level: 'ok', finding: `${file} proves messages to workers, and only its user reads it` };
+    if (key === undefined) return { what, level: 'note', finding: english`${file} is made at its first use` };
+    return {
+      what,
+      level: 'ok',
+      finding: english`${file} proves messages to workers, and only its user reads it`,
+    };
   } catch (error) {
     return failedCheck(what, error);
   }
@@ -43,16 +48,14 @@ function checkKey({ settings }: Session): Check {
 async function refusalCheck(row: RefusalRow, server: Server | undefined): Promise<Check> {
   const { kind, times, what, first_at: since, last_at: at } = row;
   const who = server === undefined ? [] : await strangersIn(server, row).catch(() => []);
-  const said = who.length === 0 ? '' : `; who sent it calls themselves ${who.join(', ')}`;
+  const finding = english`${what} was not obeyed, since nothing proves that it comes from this installation
+    (first ${formatTime(since)}, last ${formatTime(at)}, ${times} so far)`;
   return {
-    what: `refused ${kind}`,
+    what: english`refused ${kind}`,
     level: Date.now() - at < dayMs ? 'trouble' : 'note',
-    finding:
-      `${what} was not obeyed, since nothing proves that it comes from this installation ` +
-      `(first ${formatTime(since)}, last ${formatTime(at)}, ${times} so far)${said}`,
-    advice:
-      'Another user reaches the server, or a command or worker of yours has ' +
-      'another data folder: see "Who can do what" in docs/operations.md.',
+    finding: who.length === 0 ? finding : english`${finding}; who sent it calls themselves ${who.join(', ')}`,
+    advice: english`Another user reaches the server, or a command or worker of yours has
+        another data folder: see "Who can do what" in docs/operations.md.`,
   };
 }
 

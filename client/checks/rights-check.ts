@@ -7,6 +7,7 @@ import { hostFile } from '../../embedded/host-file.js';
 import { serverDatabase } from '../../embedded/temporal-server.js';
 import { keyFile } from '../../proof/key-file.js';
 import type { Check } from './disk-checks.js';
+import { english } from '../../messages/sentence.js';
 
 type Places = Pick<
   Settings,
@@ -84,14 +85,16 @@ function tooWide(place: Place, group?: SharedGroup, isShared = false): Check[] {
   const allowed = isShared && stats.gid === group?.gid ? 0o750 : 0o700;
   const wrong = stats.mode & 0o777 & ~allowed;
   if (wrong === 0 || !isReachable(at)) return [];
-  const whose = (wrong & 0o007) === 0 ? 'its group' : 'every user of this machine';
+  const mode = (stats.mode & 0o777).toString(8);
   const command = mending(place, isShared ? group : undefined);
   return [
     note(
-      `${at} is open to ${whose} (mode ${(stats.mode & 0o777).toString(8)})`,
+      (wrong & 0o007) === 0
+        ? english`${at} is open to its group (mode ${mode})`
+        : english`${at} is open to every user of this machine (mode ${mode})`,
       place.isSecret === true
-        ? `It is for its user alone: \`${command}\`.`
-        : `What is backed up can be read there: \`${command}\`, unless you want it so.`,
+        ? english`It is for its user alone: \`${command}\`.`
+        : english`What is backed up can be read there: \`${command}\`, unless you want it so.`,
     ),
   ];
 }
@@ -109,8 +112,8 @@ function tooNarrow(place: Place, group: SharedGroup): Check[] {
   if (!isNarrow) return [];
   return [
     note(
-      `${at} cannot be read by the group ${group.name} (TAPEFLOW_SHARED_GROUP), or not all of it`,
-      `It was made before that setting: \`${mending(place, group)}\`.`,
+      english`${at} cannot be read by the group ${group.name} (TAPEFLOW_SHARED_GROUP), or not all of it`,
+      english`It was made before that setting: \`${mending(place, group)}\`.`,
     ),
   ];
 }
@@ -124,15 +127,15 @@ function barred(places: readonly Place[], group: SharedGroup): Check[] {
     if (stats === undefined || (stats.mode & (stats.gid === group.gid ? 0o010 : 0o001)) !== 0) return [];
     return [
       note(
-        `${at} does not let the group ${group.name} (TAPEFLOW_SHARED_GROUP) through to what it may read`,
-        `Let it pass, which does not let it list the folder: \`chmod o+x ${at}\`.`,
+        english`${at} does not let the group ${group.name} (TAPEFLOW_SHARED_GROUP) through to what it may read`,
+        english`Let it pass, which does not let it list the folder: \`chmod o+x ${at}\`.`,
       ),
     ];
   });
 }
 
 function note(finding: string, advice: string): Check {
-  return { what: 'rights', level: 'note', finding, advice };
+  return { what: english`rights`, level: 'note', finding, advice };
 }
 
 function mending({ at, kind }: Place, group: SharedGroup | undefined): string {

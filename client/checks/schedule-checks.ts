@@ -1,6 +1,7 @@
 import { lastRunOf, listSchedules, runTrouble } from '../../catalog/server/schedules.js';
 import type { Session } from '../session.js';
 import type { Check } from './disk-checks.js';
+import { english } from '../../messages/sentence.js';
 
 /** Reports schedules whose last run was not successful. */
 export async function checkSchedules(session: Session): Promise<Check[]> {
@@ -12,12 +13,12 @@ export async function checkSchedules(session: Session): Promise<Check[]> {
     if (trouble === undefined) continue;
     const advice =
       last?.state === 'incomplete'
-        ? `\`tapeflow status ${last.id ?? ''}\` shows everything that is wrong.`
-        : `\`tapeflow schedule run ${row.name}\` runs it again.`;
+        ? english`\`tapeflow status ${last.id ?? ''}\` shows everything that is wrong.`
+        : english`\`tapeflow schedule run ${row.name}\` runs it again.`;
     checks.push({
-      what: `schedule ${row.name}`,
+      what: english`schedule ${row.name}`,
       level: 'trouble',
-      finding: `has no success: ${trouble}`,
+      finding: english`has no success: ${trouble}`,
       advice,
     });
   }

@@ -8,9 +8,10 @@ import { readHostFile } from '../../embedded/host-file.js';
 import { unusedVariables } from '../../workers/server/own-server.js';
 import { queuesOf } from '../../workflows/queues.js';
 import { failedCheck, type Check } from './disk-checks.js';
-import { checkOwnServer, oldestServer, unusedNote } from './own-server-checks.js';
+import { checkOwnServer, oldestServer, withUnused } from './own-server-checks.js';
 import type { Session } from '../session.js';
 import { findServer, whereServerRuns, type Server } from '../server.js';
+import { english } from '../../messages/sentence.js';
 
 /** Milliseconds by which this machine's clock may differ from the server's. */
 const maxClockSkewMs = 5000;
@@ -20,25 +21,27 @@ const workerAliveSeconds = 90;
 /** Checks the Temporal server, its clock, and that workers serve every queue. */
 export async function checkTemporal(session: Session): Promise<Check[]> {
   const { settings } = session;
-  const what = 'Temporal';
+  const what = english`Temporal`;
   let server: Server | undefined;
   try {
     server = await findServer(session);
   } catch (error) {
     if (isCatalogOutOfReach(error))
-      return [{ what, level: 'note', finding: 'not looked at without a catalog' }];
+      return [{ what, level: 'note', finding: english`not looked at without a catalog` }];
     return [failedCheck(what, error)];
   }
   if (server === undefined) {
     const stale = readHostFile(settings.TAPEFLOW_DATA_DIR);
-    const left = stale === undefined ? '' : ' (the last one was killed; the next start cleans up after it)';
+    const finding =
+      stale === undefined
+        ? english`the embedded server does not run now; \`up\` and \`backup\` start it`
+        : english`the embedded server does not run now (the last one was killed; the next start cleans up after it);
+          \`up\` and \`backup\` start it`;
     return [
       {
         what,
         level: 'note',
-        finding:
-          `the embedded server does not run now${left}; \`up\` and \`backup\` start it` +
-          unusedNote(unusedVariables(process.env)),
+        finding: withUnused(finding, unusedVariables(process.env)),
       },
     ];
   }
@@ -53,10 +56,7 @@ export async function checkTemporal(session: Session): Promise<Check[]> {
       {
         what,
         level: 'ok',
-        finding:
-          `${target.embedded ? 'embedded' : 'own'} server ${version} at ${target.address}, ` +
-          `namespace ${target.namespace}${ui === undefined ? '' : `, UI ${ui}`}` +
-          (target.access === undefined ? unusedNote(unusedVariables(process.env)) : `, ${target.access}`),
+        finding: serverText(target, version, ui),
       },
       ...(target.embedded ? [] : await checkOwnServer(server, version, namespace)),
       await checkClock(server, before),
@@ -68,8 +68,8 @@ export async function checkTemporal(session: Session): Promise<Check[]> {
       {
         what,
         level: 'trouble',
-        finding: `the server at ${server.target.address} answers, but not as it should: ${describeError(error)}`,
-        advice: `It must be Temporal's server ${oldestServer} or newer.`,
+        finding: english`the server at ${server.target.address} answers, but not as it should: ${describeError(error)}`,
+        advice: english`It must be Temporal's server ${oldestServer} or newer.`,
       },
     ];
   } finally {
@@ -77,27 +77,37 @@ export async function checkTemporal(session: Session): Promise<Check[]> {
   }
 }
 
+function serverText(target: Server['target'], version: string, ui: string | undefined): string {
+  const { address, namespace, access } = target;
+  // Of the embedded one there is nothing to say how it is reached.
+  if (access !== undefined)
+    return english`own server ${version} at ${address}, namespace ${namespace}, ${access}`;
+  const finding = english`embedded server ${version} at ${address}, namespace ${namespace}`;
+  const unused = unusedVariables(process.env);
+  return withUnused(ui === undefined ? finding : english`${finding}, UI ${ui}`, unused);
+}
+
 /** Compares this machine's clock with the server's, by the time of a worker's last poll. */
 async function checkClock(server: Server, asked: number): Promise<Check> {
-  const what = 'clock';
+  const what = english`clock`;
   const pollers = await pollersOf(server, queuesOf(server.installation).archive);
   const latest = Math.max(0, ...pollers.map((poller) => poller.at));
   if (latest === 0)
     return {
       what,
       level: 'note',
-      finding: `${new Date(asked).toISOString()}; no worker runs to compare it with the server's`,
+      finding: english`${new Date(asked).toISOString()}; no worker runs to compare it with the server's`,
     };
   const ahead = latest - Date.now();
   if (ahead > maxClockSkewMs) {
     return {
       what,
       level: 'trouble',
-      finding: `this machine's clock is ${Math.round(ahead / 1000)} s behind the server's`,
-      advice: 'Set both by NTP: time-outs and event times depend on it.',
+      finding: english`this machine's clock is ${Math.round(ahead / 1000)} s behind the server's`,
+      advice: english`Set both by NTP: time-outs and event times depend on it.`,
     };
   }
-  return { what, level: 'ok', finding: `${new Date(asked).toISOString()}, not behind the server's` };
+  return { what, level: 'ok', finding: english`${new Date(asked).toISOString()}, not behind the server's` };
 }
 
 /** A worker that polls a queue. */
@@ -137,13 +147,13 @@ async function queueChecks(session: Session, server: Server, role: string | unde
   const served: { queue: string; worker: string; command: string }[] = [];
   if (role === undefined || role === 'archive') {
     for (const queue of [queues.archive, queues.host(host), queues.compress(host)])
-      served.push({ queue, worker: 'archive worker', command: 'tapeflow worker archive' });
+      served.push({ queue, worker: english`archive worker`, command: 'tapeflow worker archive' });
   }
   for (const { name, host: at } of await servedDrives(session)) {
     if (role !== undefined && role !== name) continue;
     const command = `tapeflow worker tape --drive ${name}${at === undefined ? '' : `\` on host \`${at}`}`;
     for (const queue of [queues.drive(name), queues.driveHost(name)])
-      served.push({ queue, worker: `tape worker ${name}`, command });
+      served.push({ queue, worker: english`tape worker ${name}`, command });
   }
   const checks: Check[] = [];
   for (const one of served) checks.push(await queueCheck(server, settings, one));
@@ -159,7 +169,7 @@ async function queueCheck(
   settings: Settings,
   { queue, worker, command }: { queue: string; worker: string; command: string },
 ): Promise<Check> {
-  const what = `queue ${queue}`;
+  const what = english`queue ${queue}`;
   const alive = (await pollersOf(server, queue)).filter(
     ({ at }) => Date.now() - at < workerAliveSeconds * 1000,
   );
@@ -169,33 +179,33 @@ async function queueCheck(
     return {
       what,
       level: 'trouble',
-      finding: `somebody else serves it: ${[...new Set(strangers.map(({ identity }) => identity))].join('; ')}`,
-      advice: 'Find that program by its host and pid, and end it: it takes the work of this installation.',
+      finding: english`somebody else serves it: ${[...new Set(strangers.map(({ identity }) => identity))].join('; ')}`,
+      advice: english`Find that program by its host and pid, and end it: it takes the work of this installation.`,
     };
   }
   if (alive.length > 0) {
     const by = [...new Set(alive.map(({ identity }) => identity.slice(identity.indexOf(' ') + 1)))];
-    return { what, level: 'ok', finding: `served by ${by.join('; ')}` };
+    return { what, level: 'ok', finding: english`served by ${by.join('; ')}` };
   }
   const said = server.lease?.workers().find(({ name }) => name === worker)?.trouble;
   return {
     what,
     level: 'trouble',
-    finding: said ?? `no ${worker} serves it`,
+    finding: said ?? english`no ${worker} serves it`,
     advice:
       server.lease === undefined
-        ? `Run \`${command}\`.`
-        : `It is started automatically; if it does not appear, see ${path.join(settings.TAPEFLOW_DATA_DIR, 'logs')}.`,
+        ? english`Run \`${command}\`.`
+        : english`It is started automatically; if it does not appear, see ${path.join(settings.TAPEFLOW_DATA_DIR, 'logs')}.`,
   };
 }
 
 /** Checks that workers serve their queues: all queues, those of `archive`, or those of a drive. */
 export async function checkWorkers(session: Session, role: string | undefined): Promise<Check[]> {
   const none: Check = {
-    what: 'Temporal',
+    what: english`Temporal`,
     level: 'trouble',
-    finding: 'no server runs',
-    advice: 'Run `tapeflow up`.',
+    finding: english`no server runs`,
+    advice: english`Run \`tapeflow up\`.`,
   };
   return (await whereServerRuns(session, (server) => queueChecks(session, server, role))) ?? [none];
 }

@@ -2,6 +2,7 @@ import { isAbsolute } from 'node:path';
 import { isFreshTarget } from '../../../archive/unpack/fresh-target.js';
 import type { OpenedRead } from '../../../catalog/retrievals/open-read.js';
 import { planRestore, type RetrievalPlan } from '../../../catalog/retrievals/plan/plan-restore.js';
+import type { RetrievalProblem } from '../../../catalog/retrievals/retrieval-problems.js';
 import { possibleLossNote } from '../../../catalog/rebuilt/rebuilt-sets.js';
 import {
   insertRetrieval,
@@ -31,6 +32,8 @@ import { hostInSets, pathInSet } from '../../source-host.js';
 import { askedSelection, type Asked, type SelectionFlags } from './restore-selection.js';
 import { setToRestore } from './restore-set.js';
 import { openTarget, requireTargetFlags, type TargetFlags } from './restore-target.js';
+import { english } from '../../../messages/sentence.js';
+import { shown, t } from '../../../messages/shown.js';
 
 /** Options of `restore`. */
 export interface RestoreFlags extends SelectionFlags, TargetFlags, OwnerFlags {
@@ -67,8 +70,8 @@ export async function beginRestore(
   if (!overwriteModes.includes(flags.overwrite)) {
     throw usageFailure(
       'WrongOverwrite',
-      `--overwrite cannot be ${JSON.stringify(flags.overwrite)}.`,
-      'It is never, if-newer or always.',
+      english`--overwrite cannot be ${JSON.stringify(flags.overwrite)}.`,
+      english`It is never, if-newer or always.`,
     );
   }
   requireTargetFlags(flags, mayAsk(session));
@@ -82,8 +85,8 @@ export async function beginRestore(
   if (flags.toOriginal === true && !isOfHere && origin === undefined)
     throw usageFailure(
       'OtherHost',
-      `Set ${setId} is of another host, of which nothing is known here.`,
-      'Give --to or --target.',
+      english`Set ${setId} is of another host, of which nothing is known here.`,
+      english`Give --to or --target.`,
     );
   const { target, host, isHere } = await openTarget(session, flags, origin);
   const asked = await askedSelection(catalog, setId, await withoutHosts(session, set, flags));
@@ -104,7 +107,7 @@ export async function beginRestore(
     fresh: Number(isHere && isFreshTarget(target, sources, asked.selection.strip)),
   };
   const doubt = possibleLossNote(set);
-  if (doubt !== undefined) session.say(doubt);
+  if (doubt !== undefined) session.say(shown(doubt));
   const isDry = flags.dryRun === true;
   const unfinished = isDry ? undefined : await unfinishedRetrievalLike(catalog, wanted);
   if (unfinished !== undefined) return { row: unfinished, attached: true };
@@ -134,7 +137,7 @@ export async function beginRestore(
     flags.yes !== true &&
     !(await confirmed(setId, members, flags.overwrite))
   ) {
-    session.say('Nothing was restored.');
+    session.say(t`Nothing was restored.`);
     return undefined;
   }
   const row = await insertRetrieval(
@@ -151,8 +154,8 @@ function pathThere(given: string | undefined): string | null {
   if (given === undefined || isAbsolute(given)) return given ?? null;
   throw usageFailure(
     'WrongIdentity',
-    `--identity ${given} is a path on the host of the target, and not a whole one.`,
-    'Nothing was restored; begin it at the root.',
+    english`--identity ${given} is a path on the host of the target, and not a whole one.`,
+    english`Nothing was restored; begin it at the root.`,
   );
 }
 
@@ -170,21 +173,25 @@ async function planNew(
   const plan = await planRestore(catalog, setId, selection, loaded);
   if (plan.archives.length > 0) return { ...plan, problems: [...plan.problems, ...missing] };
   const [problem] = plan.problems;
-  const where = problem === undefined || problem.path === null ? '' : `${displayPath(problem.path)}: `;
-  const names = missing.flatMap(({ path }) => (path === null ? [] : [`/${displayName(fromBytes(path))}`]));
   throw new TapeflowFailure(
     'NothingToRestore',
-    problem !== undefined
-      ? `${where}${problem.reason}`
-      : `The set ${setId} holds nothing on tape that matches${firstOf(names)}.`,
-    { advice: `\`tapeflow ls ${setId}\` lists what it holds.` },
+    problem === undefined ? nothingMatches(setId, missing) : problemText(problem),
+    { advice: english`\`tapeflow ls ${setId}\` lists what it holds.` },
   );
 }
 
-function firstOf(names: readonly string[]): string {
-  if (names.length === 0) return '';
-  const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
-  return ` ${names.slice(0, 3).join(', ')}${more}`;
+function problemText({ path, reason }: RetrievalProblem): string {
+  return path === null ? reason : english`/${displayName(fromBytes(path))}: ${reason}`;
+}
+
+function nothingMatches(setId: string, missing: readonly RetrievalProblem[]): string {
+  const names = missing.flatMap(({ path }) => (path === null ? [] : [displayPath(path)]));
+  const first = names.slice(0, 3).join(', ');
+  const more = names.length - 3;
+  if (names.length === 0) return english`The set ${setId} holds nothing on tape that matches.`;
+  return more > 0
+    ? english`The set ${setId} holds nothing on tape that matches ${first} and ${more} more.`
+    : english`The set ${setId} holds nothing on tape that matches ${first}.`;
 }
 
 function lackAt(
@@ -201,9 +208,8 @@ function lackAt(
 
 function noRoom(lack: string): TapeflowFailure {
   return new TapeflowFailure('NoRoom', lack, {
-    advice:
-      'Nothing was restored; make room, give another target, or, where the file system compresses, ' +
-      'add --no-room-check.',
+    advice: english`Nothing was restored; make room, give another target, or, where the file system compresses,
+        add --no-room-check.`,
   });
 }
 

@@ -8,6 +8,8 @@ import { formatTime } from '../../../config/local-time.js';
 import { jsonHash } from '../../print/file-hash.js';
 import { jsonName, jsonPath, displayPath } from '../../print/names.js';
 import { inReadOnlySession, type Session } from '../../session.js';
+import { english } from '../../../messages/sentence.js';
+import { shown, t } from '../../../messages/shown.js';
 
 /** `diff SETA SETB`: what was added, removed and changed between two sets. */
 export function addDiff(program: Command): void {
@@ -34,7 +36,7 @@ async function diff(session: Session, before: string, after: string): Promise<vo
   if (session.json) session.emit({ before, after, added, removed, changed });
   else
     session.say(
-      `${formatNumber(added)} added, ${formatNumber(removed)} removed, ${formatNumber(changed)} changed.`,
+      t`${formatNumber(added)} added, ${formatNumber(removed)} removed, ${formatNumber(changed)} changed.`,
     );
 }
 
@@ -57,6 +59,11 @@ function valuesOf(row: FileRow): object {
   };
 }
 
+const fieldWords: Record<ChangedField, string> = {
+  ...{ size: english`size`, mtime: english`mtime`, type: english`type`, target: english`target` },
+  ...{ sha256: english`sha256`, storedSha256: english`storedSha256` },
+};
+
 const marks = { added: '+', removed: '-', changed: 'M' } as const;
 
 function changeLine(change: EntryChange): string {
@@ -66,7 +73,8 @@ function changeLine(change: EntryChange): string {
   const words = change.fields.map((field) => {
     const [a, b] = [shownField(before, field), shownField(row, field)];
     // Times that differ by less than a second look the same.
-    return a === b ? field : `${field} ${a} → ${b}`;
+    const word = shown(fieldWords[field]);
+    return a === b ? word : `${word} ${a} → ${b}`;
   });
   return `${line}  (${words.join(', ')})`;
 }

@@ -6,6 +6,8 @@ import { rowFilter, type RowCriteria } from '../../print/row-filter.js';
 import { RowPrinter } from '../../print/row-printer.js';
 import { exitCodes } from '../../exit-codes.js';
 import { filesFound } from './find-files.js';
+import { english } from '../../../messages/sentence.js';
+import { t } from '../../../messages/shown.js';
 
 /** `find GLOB`: finds files of all sets by name, newest set first. */
 export function addFind(program: Command): void {
@@ -27,7 +29,7 @@ interface FindFlags extends RowCriteria {
 }
 
 async function find(session: Session, glob: string, flags: FindFlags): Promise<void> {
-  requireGlob(glob, 'The pattern');
+  requireGlob(glob, english`The pattern`);
   const isWished = rowFilter(flags, Date.now());
   const { set: setId } = flags;
   const catalog = await session.catalog();
@@ -42,7 +44,10 @@ async function find(session: Session, glob: string, flags: FindFlags): Promise<v
     }
   }
   if (found > 0) return;
-  const narrowed = Object.keys(flags).some((name) => name !== 'set') ? ' of that time and size' : '';
-  session.say(`No file${narrowed} matches ${JSON.stringify(glob)}.`);
+  const isNarrowed = Object.keys(flags).some((name) => name !== 'set');
+  const pattern = JSON.stringify(glob);
+  session.say(
+    isNarrowed ? t`No file of that time and size matches ${pattern}.` : t`No file matches ${pattern}.`,
+  );
   process.exitCode = exitCodes.failure;
 }

@@ -7,6 +7,7 @@ import {
 import type { Catalog } from '../../../catalog/open-catalog.js';
 import { formatCount } from '../../../config/counts.js';
 import { displayName } from '../../../entry/byte-string.js';
+import { t } from '../../../messages/shown.js';
 import { shellWord } from '../../print/names.js';
 
 /** Maximum number of entries of a folder that are named. */
@@ -37,11 +38,11 @@ export async function latestNotes(
 ): Promise<string[]> {
   const { where, names, target } = asked;
   if (!isWhole)
-    return [`No set on tape holds ${where} whole; what the newest one, ${setId}, has of it is restored.`];
+    return [t`No set on tape holds ${where} whole; what the newest one, ${setId}, has of it is restored.`];
   const newer = damaged.map(
     (version) =>
-      `Set ${version.setId} is newer than ${setId}, but ${where} is not whole in it: ${plain(version.reason)}. ` +
-      `\`tapeflow restore ${version.setId} --include ${shellWord(where)} ${target}\` restores what it has of it.`,
+      t`Set ${version.setId} is newer than ${setId}, but ${where} is not whole in it: ${plain(version.reason)}.
+        \`tapeflow restore ${version.setId} --include ${shellWord(where)} ${target}\` restores what it has of it.`,
   );
   const { count, first } = await notWholeBelow(db, setId, names, shownFirst);
   if (count === 0) return newer;
@@ -50,9 +51,9 @@ export async function latestNotes(
   const more = count - first.length;
   return [
     ...newer,
-    `Below ${where}, ${formatCount(count, 'entry is', 'entries are')} not whole in the newest set, ${setId}:`,
+    t`Below ${where}, ${formatCount(count, 'entry is', 'entries are')} not whole in the newest set, ${setId}:`,
     ...lines,
-    ...(more > 0 ? [`… and ${formatCount(more, 'more', 'more')}: \`tapeflow ls ${setId} --skipped\``] : []),
+    ...(more > 0 ? [t`… and ${formatCount(more, 'more', 'more')}: \`tapeflow ls ${setId} --skipped\``] : []),
   ];
 }
 
@@ -61,15 +62,12 @@ async function entryNote(
   { name, reason }: NotWhole,
   { before, host, target }: AskedLatest,
 ): Promise<string> {
-  const path = `/${displayName(name)}`;
-  const what = `${path}: ${plain(reason)}`;
-  if (name.endsWith('/')) return `${what}.`;
+  const [path, why] = [displayName(name), plain(reason)];
+  if (name.endsWith('/')) return t`/${path}: ${why}.`;
   const found = await newestVersion(db, [name], before, host);
-  if (found?.isWhole !== true) return `${what}. No set on tape holds it whole.`;
-  return (
-    `${what}. Set ${found.setId} has it whole: ` +
-    `\`tapeflow restore ${found.setId} --include ${shellWord(path)} ${target} --overwrite always\``
-  );
+  if (found?.isWhole !== true) return t`/${path}: ${why}. No set on tape holds it whole.`;
+  return t`/${path}: ${why}. Set ${found.setId} has it whole:
+    \`tapeflow restore ${found.setId} --include ${shellWord(`/${path}`)} ${target} --overwrite always\``;
 }
 
 function plain(reason: string): string {

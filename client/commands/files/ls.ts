@@ -12,6 +12,8 @@ import { jsonPath, memberNamesOf, displayPath } from '../../print/names.js';
 import { RowPrinter } from '../../print/row-printer.js';
 import { pathInSet } from '../../source-host.js';
 import { inReadOnlySession, type Session } from '../../session.js';
+import { english } from '../../../messages/sentence.js';
+import { shown, t } from '../../../messages/shown.js';
 
 interface LsFlags {
   recursive?: true;
@@ -44,7 +46,7 @@ async function ls(session: Session, setId: string, given: string | undefined, fl
   }
   const recipients = recipientsOf(set);
   if (recipients !== undefined && path === undefined)
-    session.say(`Set ${setId} is encrypted to ${recipientsShown(recipients)}: an identity restores it.`);
+    session.say(t`Set ${setId} is encrypted to ${recipientsShown(recipients)}: an identity restores it.`);
   const print = new RowPrinter(session, catalog);
   let found = 0;
   for await (const page of pagesOf(catalog, setId, path, flags.recursive === true)) {
@@ -53,8 +55,8 @@ async function ls(session: Session, setId: string, given: string | undefined, fl
     found += page.length;
   }
   if (found === 0 && path !== undefined) {
-    throw new TapeflowFailure('NoSuchPath', `The set ${setId} holds nothing at ${path}.`, {
-      advice: `\`tapeflow ls ${setId}\` lists all that it holds.`,
+    throw new TapeflowFailure('NoSuchPath', english`The set ${setId} holds nothing at ${path}.`, {
+      advice: english`\`tapeflow ls ${setId}\` lists all that it holds.`,
     });
   }
 }
@@ -94,7 +96,7 @@ async function printListed(
     for (const { path: name, state, reason } of page) {
       if (!isAsked(fromBytes(name))) continue;
       if (session.json) session.emit({ ...jsonPath(name), state, reason, list: kind });
-      else session.print(`${displayPath(name)}: ${reason ?? ''}`);
+      else session.print(`${displayPath(name)}: ${shown(reason ?? '')}`);
     }
   }
 }

@@ -4,6 +4,7 @@ import { exactText, fromText, parseDisplayName } from '../../../entry/byte-strin
 import { memberNameOf } from '../../../entry/member-name.js';
 import { describeError, usageFailure } from '../../../config/failures.js';
 import { userPath } from '../../session.js';
+import { english } from '../../../messages/sentence.js';
 
 /** A file with one path on each line, or each ended by a NUL; `-`: standard input. */
 export interface NameFile {
@@ -45,8 +46,8 @@ async function* linesOf(file: string, ending: string): AsyncGenerator<string> {
   } catch (error) {
     throw usageFailure(
       'WrongFilesFrom',
-      `The list ${file} cannot be read: ${describeError(error)}.`,
-      'Nothing was restored.',
+      english`The list ${file} cannot be read: ${describeError(error)}.`,
+      english`Nothing was restored.`,
     );
   }
   yield rest;

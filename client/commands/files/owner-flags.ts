@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { accountNumber, type AccountKind } from '../../../config/accounts.js';
 import { usageFailure } from '../../../config/failures.js';
 import { noOwners, ownersAsBackedUp, type OwnerChoice } from '../../../entry/owner-choice.js';
+import { english } from '../../../messages/sentence.js';
 
 export interface OwnerFlags {
   /** False for `--no-owner`. */
@@ -30,7 +31,7 @@ export function ownerChoice({ owner, ownerMap }: OwnerFlags): OwnerChoice | null
   if (!owner && ownerMap.length > 0)
     throw usageFailure(
       'WrongOwnerMap',
-      '--owner-map says whose files become, and --no-owner that they get no owner.',
+      english`--owner-map says whose files become, and --no-owner that they get no owner.`,
     );
   if (!owner) return noOwners;
   if (ownerMap.length === 0) return null;
@@ -44,7 +45,7 @@ export function ownerChoice({ owner, ownerMap }: OwnerFlags): OwnerChoice | null
       const [old, now] = [from[kind], to[kind]];
       if (old === '' && now === '') continue;
       if (old === '' || now === '' || now === '*')
-        throw wrongMap(given, `it does not say which ${kind} becomes which`);
+        throw wrongMap(given, english`it does not say which ${kind} becomes which`);
       map.push([old === '*' ? null : numberOf(given, kind, old), numberOf(given, kind, now)]);
     }
   }
@@ -58,11 +59,11 @@ function sidesOf(given: string): [from: Side, to: Side] {
   const sides = given.split('=');
   const [from, to] = sides.map((side): Side => {
     const [user = '', group = '', ...rest] = side.split(':');
-    if (rest.length > 0 || side === '') throw wrongMap(given, 'it is no pair of owners');
+    if (rest.length > 0 || side === '') throw wrongMap(given, english`it is no pair of owners`);
     return { user, group };
   });
   if (from === undefined || to === undefined || sides.length > 2)
-    throw wrongMap(given, 'it is no pair of owners');
+    throw wrongMap(given, english`it is no pair of owners`);
   return [from, to];
 }
 
@@ -71,15 +72,16 @@ const mostId = 2 ** 32 - 2;
 
 function numberOf(given: string, kind: AccountKind, name: string): number {
   const number = /^\d+$/.test(name) ? Number(name) : accountNumber(kind, name);
-  if (number === undefined) throw wrongMap(given, `this machine knows no ${kind} ${JSON.stringify(name)}`);
-  if (number > mostId) throw wrongMap(given, `there is no ${kind} ${name}, the last one is ${mostId}`);
+  if (number === undefined)
+    throw wrongMap(given, english`this machine knows no ${kind} ${JSON.stringify(name)}`);
+  if (number > mostId) throw wrongMap(given, english`there is no ${kind} ${name}, the last one is ${mostId}`);
   return number;
 }
 
 function wrongMap(given: string, why: string) {
   return usageFailure(
     'WrongOwnerMap',
-    `--owner-map cannot be ${JSON.stringify(given)}: ${why}.`,
-    'It is USER=USER, USER:GROUP=USER:GROUP or :GROUP=:GROUP, each by name or number.',
+    english`--owner-map cannot be ${JSON.stringify(given)}: ${why}.`,
+    english`It is USER=USER, USER:GROUP=USER:GROUP or :GROUP=:GROUP, each by name or number.`,
   );
 }

@@ -10,6 +10,7 @@ import { globFilter, literalGlob } from '../../../entry/globs.js';
 import type { Selection } from '../../../entry/selection.js';
 import { memberNamesOf, requireGlob } from '../../print/names.js';
 import { namesInFile, type NameFile } from './name-lines.js';
+import { english } from '../../../messages/sentence.js';
 
 /** Options that say what is wanted. */
 export interface SelectionFlags {
@@ -88,7 +89,10 @@ function missingProblem(
 ): RetrievalProblem | undefined {
   const why = known.get(name);
   if (why === null) return undefined;
-  const reason = why === undefined ? 'The set holds nothing of this name.' : `The backup left it out: ${why}`;
+  const reason =
+    why === undefined
+      ? english`The set holds nothing of this name.`
+      : english`The backup left it out: ${why}`;
   return { path: toBytes(name), reason };
 }
 
@@ -115,7 +119,10 @@ async function nameUnmatchedGlobs(
     if (unmatched.size === 0) return;
   }
   for (const glob of unmatched.keys())
-    missing.push({ path: null, reason: `The set holds nothing that matches ${JSON.stringify(glob)}.` });
+    missing.push({
+      path: null,
+      reason: english`The set holds nothing that matches ${JSON.stringify(glob)}.`,
+    });
 }
 
 function filesOf({ filesFrom, filesFrom0 }: SelectionFlags): NameFile[] {
@@ -144,8 +151,8 @@ async function addFiles(
   if (first.length === 0 && selection.names.length === 0 && selection.globs.length === 0)
     throw usageFailure(
       'EmptyFilesFrom',
-      `The list ${files[0]?.file ?? ''} names nothing.`,
-      'Nothing was restored.',
+      english`The list ${files[0]?.file ?? ''} names nothing.`,
+      english`Nothing was restored.`,
     );
   selection.names.push(...first);
 }
@@ -180,7 +187,7 @@ function stripOf(text: string | undefined): number {
   if (/^\d{1,4}$/.test(text)) return Number(text);
   throw usageFailure(
     'WrongStrip',
-    `--strip-components cannot be ${JSON.stringify(text)}.`,
-    'It is how many leading parts of each path are left off, such as 2.',
+    english`--strip-components cannot be ${JSON.stringify(text)}.`,
+    english`It is how many leading parts of each path are left off, such as 2.`,
   );
 }

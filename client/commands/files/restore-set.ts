@@ -10,6 +10,7 @@ import { userPath, type Session } from '../../session.js';
 import { latestNotes } from './latest-notes.js';
 import type { SelectionFlags } from './restore-selection.js';
 import type { TargetFlags } from './restore-target.js';
+import { english } from '../../../messages/sentence.js';
 
 /** The id of the set that is named, or of the newest one that holds a path, with what there is to say of it. */
 export async function setToRestore(
@@ -21,17 +22,24 @@ export async function setToRestore(
   const { path, include, before, filesFrom, filesFrom0, target, to } = flags;
   if (name !== 'latest') {
     if (path !== undefined)
-      throw usageFailure('WrongPath', '--path goes with `latest`.', 'Use --include with a set.');
+      throw usageFailure(
+        'WrongPath',
+        english`--path goes with \`latest\`.`,
+        english`Use --include with a set.`,
+      );
     if (before !== undefined)
       throw usageFailure(
         'WrongBefore',
-        '--before goes with `latest`.',
-        'A set that is named is taken anyway.',
+        english`--before goes with \`latest\`.`,
+        english`A set that is named is taken anyway.`,
       );
     return (await setWithFiles(catalog, name)).id;
   }
   if (path === undefined || include.length > 0 || filesFrom !== undefined || filesFrom0 !== undefined)
-    throw usageFailure('NoPath', '`restore latest` needs --path, and takes no --include and no list.');
+    throw usageFailure(
+      'NoPath',
+      english`\`restore latest\` needs --path, and takes no --include and no list.`,
+    );
   const ended = before === undefined ? undefined : timeGiven(before, '--before', Date.now());
   const given = hostPath(path);
   const host = await hostInSets(session, given.host);
@@ -44,12 +52,14 @@ export async function setToRestore(
     for (const note of await latestNotes(catalog, found, asked)) session.say(note);
     return found.setId;
   }
-  const when = before === undefined ? '' : ` and ended before ${before}`;
+  const what = onHost(given.host, userPath(given.path));
   throw new TapeflowFailure(
     'NoSuchPath',
-    `No set on tape holds ${onHost(given.host, userPath(given.path))}${when}.`,
+    before === undefined
+      ? english`No set on tape holds ${what}.`
+      : english`No set on tape holds ${what} and ended before ${before}.`,
     {
-      advice: '`tapeflow find GLOB` looks in all of them.',
+      advice: english`\`tapeflow find GLOB\` looks in all of them.`,
     },
   );
 }

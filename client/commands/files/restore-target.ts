@@ -5,6 +5,7 @@ import { usageFailure } from '../../../config/failures.js';
 import { hostPath, type HostPath } from '../../../entry/host-path.js';
 import { openTargetFolder } from '../../../operations/retrievals/open-target.js';
 import { userPath, type Session } from '../../session.js';
+import { english } from '../../../messages/sentence.js';
 
 /** Where a restore goes, as asked. */
 export interface TargetFlags {
@@ -23,23 +24,27 @@ export function requireTargetFlags(flags: TargetFlags, mayAsk: boolean): void {
   if (given.length !== 1)
     throw usageFailure(
       'WrongTarget',
-      'A restore needs --target, --to or --to-original, and takes only one of them.',
-      'Nothing was restored.',
+      english`A restore needs --target, --to or --to-original, and takes only one of them.`,
+      english`Nothing was restored.`,
     );
   if (flags.toOriginal === undefined) return;
   if (process.platform === 'win32')
     throw usageFailure(
       'NoOriginal',
-      '--to-original is not available on Windows.',
-      'Restore with --target, and move the files.',
+      english`--to-original is not available on Windows.`,
+      english`Restore with --target, and move the files.`,
     );
   if (flags.stripComponents !== undefined)
-    throw usageFailure('WrongStrip', '--to-original takes no --strip-components.', 'Nothing was restored.');
+    throw usageFailure(
+      'WrongStrip',
+      english`--to-original takes no --strip-components.`,
+      english`Nothing was restored.`,
+    );
   if (flags.yes === undefined && flags.dryRun === undefined && !mayAsk)
     throw usageFailure(
       'NotConfirmed',
-      '--to-original writes where the files came from and asks first, but this is no terminal.',
-      'Nothing was restored; add --yes to do it, or --dry-run to see what it would do.',
+      english`--to-original writes where the files came from and asks first, but this is no terminal.`,
+      english`Nothing was restored; add --yes to do it, or --dry-run to see what it would do.`,
     );
 }
 
@@ -76,8 +81,8 @@ export async function openTarget(
     const known = [...new Set([...hosts, here])].sort().join(', ');
     throw usageFailure(
       'NoSuchHost',
-      `There is no host ${host} in this installation; the hosts are: ${known}.`,
-      'A host is known once a worker has run there.',
+      english`There is no host ${host} in this installation; the hosts are: ${known}.`,
+      english`A host is known once a worker has run there.`,
     );
   }
   const at = { host: isAlone ? null : here, isHere: true };
@@ -94,7 +99,7 @@ function placeOf(to: string): HostPath {
   if (isAbsolute(path)) return { host, path: resolve(path) };
   throw usageFailure(
     'WrongTarget',
-    `--to ${JSON.stringify(to)} names no folder of a host.`,
-    'It is HOST:/FOLDER with the whole path, such as fs1:/srv/restored.',
+    english`--to ${JSON.stringify(to)} names no folder of a host.`,
+    english`It is HOST:/FOLDER with the whole path, such as fs1:/srv/restored.`,
   );
 }

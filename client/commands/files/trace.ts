@@ -12,6 +12,8 @@ import { jsonPath, memberNamesOf, displayPath } from '../../print/names.js';
 import { inReadWriteSession, userPath, type Session } from '../../session.js';
 import { traceGroup } from '../../trace/trace-group.js';
 import { traceSet } from '../../trace/trace-set.js';
+import { english } from '../../../messages/sentence.js';
+import { t } from '../../../messages/shown.js';
 
 /** `trace SET|ARCHIVE|FILE`: where it is, what it waits for, and what to do, from catalog, history and disk. */
 export function addTrace(program: Command): void {
@@ -40,9 +42,11 @@ async function trace(session: Session, what: string): Promise<void> {
   } else {
     throw usageFailure(
       'NotTraced',
-      `No set, no archive and no path that any set has seen is called ` +
-        `${what}${userPath(what) === what ? '' : ` (looked for ${userPath(what)})`}.`,
-      '`tapeflow sets` lists sets; `tapeflow find NAME` finds files.',
+      userPath(what) === what
+        ? english`No set, no archive and no path that any set has seen is called ${what}.`
+        : english`No set, no archive and no path that any set has seen is called ${what}
+          (looked for ${userPath(what)}).`,
+      english`\`tapeflow sets\` lists sets; \`tapeflow find NAME\` finds files.`,
     );
   }
 }
@@ -66,8 +70,10 @@ async function traceUnchanged(session: Session, row: FileRow): Promise<void> {
     session.emit({ setId: row.set_id, file, archive });
     return;
   }
+  const path = displayPath(row.path);
   session.print(
-    `${displayPath(row.path)} in set ${row.set_id}: unchanged since ` +
-      `set ${setId}, in ${archive ?? 'an archive that is gone'}`,
+    archive === null
+      ? t`${path} in set ${row.set_id}: unchanged since set ${setId}, in an archive that is gone`
+      : t`${path} in set ${row.set_id}: unchanged since set ${setId}, in ${archive}`,
   );
 }

@@ -11,6 +11,8 @@ import { tapesInDrives } from '../../follow/drive-inspection.js';
 import { runRetrieval } from '../../follow/follow-retrieval.js';
 import type { Session } from '../../session.js';
 import type { VerifyFlags } from './verify-arguments.js';
+import { english } from '../../../messages/sentence.js';
+import { shown, t } from '../../../messages/shown.js';
 
 /**
  * The slice that a `verify` is asked for; undefined: a set or a tape. Throws a usage failure for what does not go
@@ -22,20 +24,20 @@ export function plannedSlice(given: string | undefined, flags: VerifyFlags): Sli
     if (time === undefined && size === undefined) return undefined;
     throw usageFailure(
       'NoSlice',
-      `${time === undefined ? '--size' : '--for'} limits a part of all tapes.`,
-      'Give --each-within too, such as --each-within 1y.',
+      english`${time === undefined ? '--size' : '--for'} limits a part of all tapes.`,
+      english`Give --each-within too, such as --each-within 1y.`,
     );
   }
   if (given !== undefined || latest.length > 0 || sample !== '100' || flags.toDrive !== undefined)
     throw usageFailure(
       'SliceAndSubject',
-      '--each-within chooses from all tapes what was read longest ago.',
-      'Leave out the set or tape, --latest, --sample and --to-drive.',
+      english`--each-within chooses from all tapes what was read longest ago.`,
+      english`Leave out the set or tape, --latest, --sample and --to-drive.`,
     );
   const seconds = time === undefined ? undefined : durationOf('--for', time);
   const bytes = size === undefined ? undefined : parseSize(size);
   if (size !== undefined && (bytes === undefined || bytes <= 0))
-    throw usageFailure('WrongSize', `--size ${size} is no size.`, 'Write it as 500GB.');
+    throw usageFailure('WrongSize', english`--size ${size} is no size.`, english`Write it as 500GB.`);
   const within = durationOf('--each-within', text);
   return { within, text, seconds, bytes, ...(flags.repair === true ? { repair: true } : {}) };
 }
@@ -43,7 +45,11 @@ export function plannedSlice(given: string | undefined, flags: VerifyFlags): Sli
 function durationOf(option: string, text: string): number {
   const seconds = parseDuration(text);
   if (seconds !== undefined && seconds > 0) return seconds;
-  throw usageFailure('WrongTime', `${option} ${text} is no time.`, 'Write it as 2h, 30d or 1y.');
+  throw usageFailure(
+    'WrongTime',
+    english`${option} ${text} is no time.`,
+    english`Write it as 2h, 30d or 1y.`,
+  );
 }
 
 /** Reads a slice, writes again what is damaged if that was asked for, and names the tapes that are wanted. */
@@ -58,13 +64,13 @@ export async function verifySlice(session: Session, slice: SliceRequest, flags: 
     loaded,
   );
   const wanted = awaySentence(away);
-  if (wanted !== undefined) session.say(wanted);
+  if (wanted !== undefined) session.say(shown(wanted));
   if (row === undefined) {
     if (session.json)
       session.emit({ archives: 0, due: away.map(({ name, archives }) => ({ tape: name, archives })) });
     else
       session.print(
-        `Nothing is due on the tapes in the drives: each was read within ${slice.text}, or soon will be.`,
+        t`Nothing is due on the tapes in the drives: each was read within ${slice.text}, or soon will be.`,
       );
     return;
   }
@@ -73,6 +79,6 @@ export async function verifySlice(session: Session, slice: SliceRequest, flags: 
   if (slice.repair !== true || read.state !== 'incomplete') return;
   const repair = await openRepairOf(catalog, read, await loaded());
   if (repair.row !== undefined) await runRetrieval(session, repair.row, repair);
-  else for (const { reason } of repair.problems) session.say(reason);
+  else for (const { reason } of repair.problems) session.say(shown(reason));
   if (repair.row === undefined) process.exitCode = exitCodes.failure;
 }

@@ -21,6 +21,8 @@ import { subjectRequest } from '../../subject-options.js';
 import { inSession, type Session } from '../../session.js';
 import { verifyArguments, type VerifyFlags } from './verify-arguments.js';
 import { plannedSlice, verifySlice } from './verify-slice.js';
+import { english } from '../../../messages/sentence.js';
+import { shown, t } from '../../../messages/shown.js';
 
 /** `verify SET | TAPE`: reads archives back from tape and compares them. */
 export function addVerify(program: Command): void {
@@ -47,8 +49,8 @@ export function plannedVerify(
   if (!(percent > 0 && percent <= 100))
     throw usageFailure(
       'WrongSample',
-      `--sample cannot be ${JSON.stringify(flags.sample)}.`,
-      'It is a part in percent, such as 5.',
+      english`--sample cannot be ${JSON.stringify(flags.sample)}.`,
+      english`It is a part in percent, such as 5.`,
     );
   const { drive, any_drive } = drivesToRead(settings, flags.drive);
   const identity = identityPath(flags.identity);
@@ -90,10 +92,10 @@ async function verify(session: Session, subject: string, flags: VerifyFlags): Pr
     await runRetrieval(session, repair, { attached: false });
     return;
   }
-  for (const { reason } of plan.problems) session.say(reason);
+  for (const { reason } of plan.problems) session.say(shown(reason));
   if (isLost && plan.problems.length === 0)
     session.say(
-      `Nothing is to be written: what was on tape ${subject} has a whole copy on another of its pool.`,
+      t`Nothing is to be written: what was on tape ${subject} has a whole copy on another of its pool.`,
     );
   if (plan.problems.length > 0) process.exitCode = exitCodes.failure;
 }

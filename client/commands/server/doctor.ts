@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { checkCatalog } from '../../checks/catalog-check.js';
 import { checkCompression } from '../../checks/compression-check.js';
-import { checkDataDisks, checkStaging, type Check, type Level } from '../../checks/disk-checks.js';
+import { checkDataDisks, checkStaging, type Check } from '../../checks/disk-checks.js';
 import { checkDrive } from '../../checks/drive-check.js';
 import { checkEncryption } from '../../checks/encryption-check.js';
 import { checkHooks } from '../../checks/hook-checks.js';
@@ -18,6 +18,8 @@ import { troubledSets } from '../../follow/set-health.js';
 import { settingRows } from '../../print/setting-rows.js';
 import { tableLines } from '../../print/table.js';
 import { inSession, type Session } from '../../session.js';
+import { english } from '../../../messages/sentence.js';
+import { shown, t } from '../../../messages/shown.js';
 
 /** `doctor`: the settings in force with their origin, and checks of this installation. */
 export function addDoctor(program: Command): void {
@@ -51,15 +53,19 @@ function print(session: Session, checks: readonly Check[], withSettings: boolean
     return;
   }
   if (withSettings) {
-    for (const line of tableLines([['SETTING', 'VALUE', 'FROM'], ...settingRows(settings)]))
-      session.print(line);
+    const rows = settingRows(settings).map(([name, value, origin]) => [shown(name), value, shown(origin)]);
+    for (const line of tableLines([[t`SETTING`, t`VALUE`, t`FROM`], ...rows])) session.print(line);
     session.print('');
   }
-  const signs: Record<Level, string> = { ok: 'ok      ', note: 'note    ', trouble: 'TROUBLE ' };
-  for (const { what, level, finding, advice } of checks) {
-    session.print(`${signs[level]} ${what}: ${finding}`);
-    if (advice !== undefined) session.print(`          → ${advice}`);
+  for (const check of checks) {
+    session.print(checkLine(check));
+    if (check.advice !== undefined) session.print(`          → ${shown(check.advice)}`);
   }
+}
+
+function checkLine({ what, level, finding }: Check): string {
+  if (level === 'ok') return t`ok       ${what}: ${finding}`;
+  return level === 'note' ? t`note     ${what}: ${finding}` : t`TROUBLE  ${what}: ${finding}`;
 }
 
 async function checkAll(session: Session): Promise<Check[]> {
@@ -84,9 +90,9 @@ async function checkAll(session: Session): Promise<Check[]> {
     checks.push(...(await checkHosts(session)));
     for (const { setId, trouble } of await troubledSets(session).catch(() => [])) {
       checks.push({
-        what: `set ${setId}`,
+        what: english`set ${setId}`,
         level: 'trouble',
-        finding: `is unfinished, but ${trouble.finding}`,
+        finding: english`is unfinished, but ${trouble.finding}`,
         advice: trouble.advice,
       });
     }

@@ -5,6 +5,7 @@ import { formatTime } from '../../../config/local-time.js';
 import { forgetMark } from '../../../staging/host-marks.js';
 import { hostLine, workOf } from '../../print/host-lines.js';
 import { inReadOnlySession, inSession, type Session } from '../../session.js';
+import { shown, t } from '../../../messages/shown.js';
 
 /** `host list|forget`: the machines of the installation. */
 export function addHosts(program: Command): void {
@@ -26,16 +27,19 @@ async function list(session: Session): Promise<void> {
   const catalog = await session.catalog();
   for (const { host, workers, idle } of await workOf(catalog, await listHosts(catalog))) {
     const { name, machine, data_dir: dataDir, version, home, heard_at: heardAt } = host;
-    if (session.json)
+    if (session.json) {
       session.emit({
         ...{ name, machine, dataDir, version, home: home === 1, heardAt: new Date(heardAt).toISOString() },
         ...{ workers, drivesWithoutWorker: idle },
       });
-    else
-      session.print(
-        `${hostLine({ host, workers, idle }, formatTime(heardAt))} ` +
-          `(${machine}, ${dataDir}${home === 1 ? '; it made the installation' : ''})`,
-      );
+      continue;
+    }
+    const line = shown(hostLine({ host, workers, idle }, formatTime(heardAt)));
+    session.print(
+      home === 1
+        ? t`${line} (${machine}, ${dataDir}; it made the installation)`
+        : `${line} (${machine}, ${dataDir})`,
+    );
   }
 }
 
@@ -47,7 +51,7 @@ async function forget(session: Session, name: string): Promise<void> {
   const names = (await listHosts(catalog)).map((host) => host.name).join(', ');
   session.print(
     wasKnown
-      ? `Host ${name} is forgotten, with its drives. If it comes back, its first worker makes it known again.`
-      : `This installation has no host ${name}: nothing is to be forgotten. Its hosts are: ${names}.`,
+      ? t`Host ${name} is forgotten, with its drives. If it comes back, its first worker makes it known again.`
+      : t`This installation has no host ${name}: nothing is to be forgotten. Its hosts are: ${names}.`,
   );
 }

@@ -24,6 +24,8 @@ import { dryRun } from './dry-run.js';
 import { awayNote, sourceHost } from '../../source-host.js';
 import { backupArguments, type BackupFlags } from './backup-arguments.js';
 import { plannedBackup } from './plan-backup.js';
+import { english } from '../../../messages/sentence.js';
+import { shown, t } from '../../../messages/shown.js';
 
 /** `backup PATH…`: starts a set, or attaches to the unfinished one with these sources, and follows it to its end. */
 export function addBackup(program: Command): void {
@@ -45,11 +47,11 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
     await requireSources(settings, taken.sources, taken.excludes, undefined, taken.taken);
   if (taken.list === undefined)
     for (const rule of strayExcludes(taken.excludes, taken.sources))
-      session.say(`The exclude ${givenText(rule)} leads into no source, so that it takes nothing.`);
+      session.say(t`The exclude ${givenText(rule)} leads into no source, so that it takes nothing.`);
   await tryEncryption(session, planned.recipients, flags.identity);
   if (flags.dryRun === true) return dryRun(session, { ...planned, host }, taken);
   const away = await awayNote(session, host);
-  if (away !== undefined) session.say(away);
+  if (away !== undefined) session.say(shown(away));
   // With your own server the workers may be on another machine.
   if (settings.COMPRESSION === 'zstd' && !usesOwnServer(settings))
     await requireZstdSupport(settings.COMPRESSION_CODEC);
@@ -71,7 +73,7 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
       attached || usesOwnServer(settings)
         ? undefined
         : await missingNativeNote(settings.COMPRESSION, settings.COMPRESSION_CODEC);
-    if (cost !== undefined) session.say(cost);
+    if (cost !== undefined) session.say(shown(cost));
     await startOrFail(session, server, set, { retry: false });
     if (flags.detach === true) {
       await server.lease?.stay();
@@ -87,32 +89,42 @@ async function backup(session: Session, paths: string[], flags: BackupFlags): Pr
 function sayOpened(session: Session, { set, attached, note, others }: OpenedSet, asked: string): void {
   const { id, mode, base_id: base } = set;
   if (attached) {
-    const full = asked !== mode ? `, which is ${modeText(mode, base)}` : '';
-    session.say(`This is what the unfinished set ${id}${full} backs up, so no other is begun.`);
+    session.say(
+      asked === mode
+        ? t`This is what the unfinished set ${id} backs up, so no other is begun.`
+        : t`This is what the unfinished set ${id}, which is ${modeText(mode, base)} backs up, so no other is begun.`,
+    );
     return;
   }
-  for (const other of others)
+  for (const other of others) {
+    const differs = other.differs.map(shown).join(t`, and `);
     session.say(
-      `The unfinished set ${other.id} of these sources is another one: ` +
-        `${other.differs.join(', and ')}. So set ${id} is begun; each waits for the drive while the other has it.`,
+      t`The unfinished set ${other.id} of these sources is another one:
+        ${differs}. So set ${id} is begun; each waits for the drive while the other has it.`,
     );
-  if (note !== undefined) session.say(note);
-  if (set.recipients !== null)
-    session.say(`Set ${id} is encrypted to ${recipientsShown(recipientsOf(set) ?? [])}.`);
-  if (base !== null) {
-    session.say(`Set ${id} is ${modeText(mode, base)}: what is unchanged is not stored again.`);
-  } else if (asked !== 'full') {
-    const wanted = asked === 'differential' ? 'completed full set' : 'completed set';
-    const why = note === undefined ? `There is no ${wanted} of these sources to build on, so set` : 'Set';
-    session.say(`${why} ${id} is a full one.`);
   }
+  if (note !== undefined) session.say(shown(note));
+  if (set.recipients !== null)
+    session.say(t`Set ${id} is encrypted to ${recipientsShown(recipientsOf(set) ?? [])}.`);
+  if (base !== null) {
+    session.say(t`Set ${id} is ${modeText(mode, base)}: what is unchanged is not stored again.`);
+  } else if (asked !== 'full') {
+    session.say(whyFull(id, asked, note));
+  }
+}
+
+function whyFull(id: string, asked: string, note: string | undefined): string {
+  if (note !== undefined) return t`Set ${id} is a full one.`;
+  return asked === 'differential'
+    ? t`There is no completed full set of these sources to build on, so set ${id} is a full one.`
+    : t`There is no completed set of these sources to build on, so set ${id} is a full one.`;
 }
 
 /** Throws when the attached set is paused: it does nothing until somebody resumes it. */
 function requireNotPaused({ id, state }: SetRow): void {
   if (state !== 'paused') return;
-  throw new TapeflowFailure('SetPaused', `The unfinished set ${id} of this backup is paused.`, {
-    advice: `\`tapeflow resume ${id}\` lets it go on, and \`backup --new\` begins another.`,
+  throw new TapeflowFailure('SetPaused', english`The unfinished set ${id} of this backup is paused.`, {
+    advice: english`\`tapeflow resume ${id}\` lets it go on, and \`backup --new\` begins another.`,
   });
 }
 
@@ -122,8 +134,11 @@ function announceDetached(session: Session, set: SetRow, attached: boolean, { le
     session.emit({ setId: set.id, status: set.state, attached, ui: ui ?? null });
     return;
   }
-  session.print(attached ? `The unfinished set ${set.id} goes on.` : `Set ${set.id} has started.`);
-  if (ui !== undefined) session.print(`Temporal UI: ${ui}`);
-  const stops = lease === undefined ? '' : '; `tapeflow down` stops server and workers';
-  session.print(`\`tapeflow watch ${set.id}\` shows it${stops}.`);
+  session.print(attached ? t`The unfinished set ${set.id} goes on.` : t`Set ${set.id} has started.`);
+  if (ui !== undefined) session.print(t`Temporal UI: ${ui}`);
+  session.print(
+    lease === undefined
+      ? t`\`tapeflow watch ${set.id}\` shows it.`
+      : t`\`tapeflow watch ${set.id}\` shows it; \`tapeflow down\` stops server and workers.`,
+  );
 }

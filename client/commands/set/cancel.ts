@@ -24,6 +24,8 @@ import { retireLegacyWorkflow } from '../../../workers/server/legacy-workflow.js
 import { endIfStuck } from '../../follow/set-health.js';
 import { hasEnded } from '../../follow/watchdog.js';
 import { endedFailure, serverToTell, tellState, updateSet } from '../../follow/tell-set.js';
+import { english } from '../../../messages/sentence.js';
+import { shown, t } from '../../../messages/shown.js';
 
 /** `cancel SET`: ends a set, or the verify at its end; or a restore, a verify or a copy. */
 export function addCancel(program: Command): void {
@@ -48,7 +50,7 @@ export async function cancel(session: Session, setId: string, discard: boolean):
     const verify = discard ? undefined : await endVerifyOf(await session.catalog(), set);
     if (verify !== undefined && !finalRetrievalStates.includes(verify.state)) {
       await cancelRetrieval(session, verify.id);
-      session.say(`The set ${setId} stays ${stateWord(set.state)}.`);
+      session.say(t`The set ${setId} stays ${stateWord(set.state)}.`);
       return;
     }
     if (!discard || !isParked(set)) throw endedFailure(set);
@@ -63,28 +65,30 @@ export async function cancel(session: Session, setId: string, discard: boolean):
   const { status, reason, archives } = summary;
   if (reason === retryCancelled) {
     const state = stateWord(status);
-    tellState(session, setId, status, `The retry of set ${setId} is cancelled: it is ${state}, as before.`);
+    tellState(session, setId, status, t`The retry of set ${setId} is cancelled: it is ${state}, as before.`);
     return;
   }
   if (status !== 'cancelled') {
     // Its end was recorded before the command reached it.
-    const end = `it had ended before, and is ${stateWord(status)}`;
-    throw new TapeflowFailure('SetHasEnded', `The set ${setId} was not cancelled: ${end}.`);
+    throw new TapeflowFailure(
+      'SetHasEnded',
+      english`The set ${setId} was not cancelled: it had ended before, and is ${stateWord(status)}.`,
+    );
   }
-  const onTape = `${formatCount(archives, 'archive is', 'archives are')} on tape`;
+  const onTape = formatCount(archives, 'archive is', 'archives are');
   const isDiscarded = reason?.startsWith(cancelledReason(true)) === true;
-  const staged = isDiscarded
-    ? 'What was staged is deleted.'
-    : 'What is staged is kept; `retry` goes on with it.';
+  const sentence = isDiscarded
+    ? t`Set ${setId} is cancelled; ${onTape} on tape. What was staged is deleted.`
+    : t`Set ${setId} is cancelled; ${onTape} on tape. What is staged is kept; \`retry\` goes on with it.`;
   const left = leftSentence(reason, isDiscarded);
-  tellState(session, setId, status, `Set ${setId} is cancelled; ${onTape}. ${staged}${left}`);
+  tellState(session, setId, status, sentence + left);
 }
 
 /** A sentence on what a cancelled set left behind in a silent drive; empty when nothing. */
 function leftSentence(reason: string | null, discard: boolean): string {
   const before = `${cancelledReason(discard)}; `;
   if (reason?.startsWith(before) !== true) return '';
-  const left = reason.slice(before.length);
+  const left = shown(reason.slice(before.length));
   return ` ${left[0]?.toUpperCase() ?? ''}${left.slice(1)}.`;
 }
 
@@ -137,8 +141,8 @@ async function untilCancelled(session: Session, server: Server, setId: string): 
     if (performance.now() > deadline) {
       throw new TapeflowFailure(
         'StillCancelling',
-        `The set ${setId} is being cancelled, but a step of it has not stopped yet.`,
-        { advice: `See \`tapeflow status ${setId}\`.` },
+        english`The set ${setId} is being cancelled, but a step of it has not stopped yet.`,
+        { advice: english`See \`tapeflow status ${setId}\`.` },
       );
     }
     await sleep(200);

@@ -26,6 +26,7 @@ import { modeText } from '../../print/set-summary.js';
 import { exitCodes } from '../../exit-codes.js';
 import type { Session } from '../../session.js';
 import type { PlannedBackup } from './plan-backup.js';
+import { shown, t } from '../../../messages/shown.js';
 
 /** Maximum number of skipped entries that are printed. */
 const skippedShown = 20;
@@ -82,7 +83,7 @@ export async function dryRun(session: Session, planned: Planned, asked: Taken): 
     if (json)
       session.emit({ ...jsonName('path', `/${name}`), type, size: stats?.size ?? null, unchanged, reason });
     else if (reason !== null && skipped.length < skippedShown)
-      skipped.push(`/${displayName(name)}: ${reason}`);
+      skipped.push(`/${displayName(name)}: ${shown(reason)}`);
   });
   const tapes: TapesNeeded[] = [];
   for (const pool of pools) tapes.push(await tapesNeeded(catalog, pool, found.archiveBytes));
@@ -105,20 +106,20 @@ export async function dryRun(session: Session, planned: Planned, asked: Taken): 
     });
     return;
   }
-  if (base.note !== undefined) session.say(base.note);
+  if (base.note !== undefined) session.say(shown(base.note));
   for (const line of foundLines(found, modeText(mode, base.id ?? null))) session.print(line);
   for (const needed of tapes) session.print(`  ${tapesText(needed)}`);
-  for (const line of leftOutLines(counts, 'Left out:')) session.print(line);
-  for (const line of uselessExcludes(counts)) session.print(`  Warning: ${line}`);
+  for (const line of leftOutLines(counts, t`Left out:`)) session.print(line);
+  for (const line of uselessExcludes(counts)) session.print(t`  Warning: ${line}`);
   if (found.skipped > 0)
     session.print(
-      `  Skipped: ${formatCount(found.skipped, 'entry', 'entries')}, not completely in the backup:`,
+      t`  Skipped: ${formatCount(found.skipped, 'entry', 'entries')}, not completely in the backup:`,
     );
   for (const line of skipped) session.print(`    ${line}`);
   if (found.skipped > skipped.length)
-    session.print(`    … and ${formatCount(found.skipped - skipped.length, 'more', 'more')}`);
+    session.print(t`    … and ${formatCount(found.skipped - skipped.length, 'more', 'more')}`);
   for (const line of hookLines(settings, planned.hook)) session.print(line);
-  if (refused !== undefined) session.print(`  It would be refused: ${refused}`);
+  if (refused !== undefined) session.print(t`  It would be refused: ${refused}`);
 }
 
 /** Why a set of these sources would not begin: one holds much less than in earlier sets. */
@@ -149,27 +150,31 @@ function hookLines({ hooks }: Settings, name: string | undefined): string[] {
   if (name === undefined) return [];
   return (['before', 'after'] as const).map((phase) => {
     const command = hooks[name]?.[phase];
-    return `  Hook ${name}, ${phase}: ${command === undefined ? 'nothing' : command.join(' ')}`;
+    const runs = command === undefined ? t`nothing` : command.join(' ');
+    return phase === 'before' ? t`  Hook ${name}, before: ${runs}` : t`  Hook ${name}, after: ${runs}`;
   });
 }
 
 function foundLines(found: WouldStore, mode: string): string[] {
   const { entries, bytes, unchanged, archives } = found;
   const lines = [
-    `Nothing is stored: this is what a set would do (${mode}).`,
-    `  ${formatCount(entries, 'entry', 'entries')}, ${formatBytes(bytes)} ` +
-      `in ${formatCount(archives, 'archive')}, before compression`,
+    t`Nothing is stored: this is what a set would do (${mode}).`,
+    t`  ${formatCount(entries, 'entry', 'entries')}, ${formatBytes(bytes)}
+      in ${formatCount(archives, 'archive')}, before compression`,
   ];
   if (unchanged === 0) return lines;
-  return [...lines, `  ${formatCount(unchanged, 'file is', 'files are')} unchanged, and not stored again`];
+  return [...lines, t`  ${formatCount(unchanged, 'file is', 'files are')} unchanged, and not stored again`];
 }
 
 function tapesText({ pool, names, more }: TapesNeeded): string {
-  const has = names.length === 0 ? '' : ` (${names.join(', ')})`;
-  const of = `of pool ${pool}${has}`;
-  if (more === undefined) {
-    const known = names.length === 0 ? 'No tape' : 'Not enough room on the tapes';
-    return `${known} ${of} is known, so it cannot be said how many are needed.`;
-  }
-  return `At most ${formatCount(names.length + more, 'tape')} ${of}`;
+  const known = names.join(', ');
+  if (more === undefined)
+    return names.length === 0
+      ? t`No tape of pool ${pool} is known, so it cannot be said how many are needed.`
+      : t`Not enough room on the tapes of pool ${pool} (${known}) is known,
+        so it cannot be said how many are needed.`;
+  const most = formatCount(names.length + more, 'tape');
+  return names.length === 0
+    ? t`At most ${most} of pool ${pool}`
+    : t`At most ${most} of pool ${pool} (${known})`;
 }

@@ -4,6 +4,7 @@ import { pauseUpdate } from '../../../workflows/messages.js';
 import { serverToTell, tellState, unfinishedSet, updateSet } from '../../follow/tell-set.js';
 import { thenClose } from '../../server.js';
 import { inSession, type Session } from '../../session.js';
+import { t } from '../../../messages/shown.js';
 
 /** `pause SET`: nothing new is begun. */
 export function addPause(program: Command): void {
@@ -23,7 +24,9 @@ export async function pause(session: Session, setId: string): Promise<void> {
   );
   // From the catalog, since another command may have come in between.
   const { state } = await unfinishedSet(session, setId);
-  const sentence = `Set ${setId} is ${stateWord(state)}.`;
-  const advice = state === 'paused' ? ` \`tapeflow resume ${setId}\` lets it go on.` : '';
-  tellState(session, setId, state, sentence + advice);
+  const sentence =
+    state === 'paused'
+      ? t`Set ${setId} is paused. \`tapeflow resume ${setId}\` lets it go on.`
+      : t`Set ${setId} is ${stateWord(state)}.`;
+  tellState(session, setId, state, sentence);
 }

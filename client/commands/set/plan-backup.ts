@@ -10,6 +10,7 @@ import { requireName } from '../../print/names.js';
 import { userPath } from '../../session.js';
 import { resolveSources } from '../../sources.js';
 import type { BackupFlags } from './backup-arguments.js';
+import { english } from '../../../messages/sentence.js';
 
 const modes = ['full', 'incremental', 'differential'];
 
@@ -43,29 +44,29 @@ export function plannedBackup(
   if (flags.set !== undefined && flags.new === true)
     throw usageFailure(
       'SetAndNew',
-      `--set ${flags.set} names the set, and --new asks for the next free number.`,
-      'Give one of them.',
+      english`--set ${flags.set} names the set, and --new asks for the next free number.`,
+      english`Give one of them.`,
     );
   if (!modes.includes(flags.mode))
     throw usageFailure(
       'WrongMode',
-      `There is no mode ${JSON.stringify(flags.mode)}.`,
-      'It is full, incremental or differential.',
+      english`There is no mode ${JSON.stringify(flags.mode)}.`,
+      english`It is full, incremental or differential.`,
     );
   const direct = flags.direct ?? settings.COMPRESS_DIRECTLY_TO_TAPE;
   const [first, ...further] = plannedPlaces(settings, flags);
   if (direct && further.length > 0) {
     throw usageFailure(
       'DirectCopies',
-      'Several copies need staging: an archive that is compressed directly to a tape is on that tape only.',
-      'Leave out --direct or --copies, and see to it that COMPRESS_DIRECTLY_TO_TAPE is not set.',
+      english`Several copies need staging: an archive that is compressed directly to a tape is on that tape only.`,
+      english`Leave out --direct or --copies, and see to it that COMPRESS_DIRECTLY_TO_TAPE is not set.`,
     );
   }
   const { elsewhere, paths: resolved } = resolveSources(paths, settings.TAPEFLOW_HOST);
   if (elsewhere !== undefined) requireNoFilesOf(elsewhere, flags);
   // Those of another host are in its own file.
   if (flags.hook !== undefined && elsewhere === undefined) requireHook(settings.hooks, flags.hook);
-  if (flags.hook !== undefined) requireName(flags.hook, 'hook name', 'WrongHook');
+  if (flags.hook !== undefined) requireName(flags.hook, english`hook name`, 'WrongHook');
   if (direct) requireDriveBeside(elsewhere, settings, first);
   return {
     paths: resolved,
@@ -90,13 +91,17 @@ function plannedRecipients(
   { encrypt = ENCRYPT, identity }: BackupFlags,
 ): { recipients?: string[] } {
   if (!encrypt && identity !== undefined)
-    throw usageFailure('NoEncrypt', '--identity tries what --encrypt encrypts.', 'Give both, or none.');
+    throw usageFailure(
+      'NoEncrypt',
+      english`--identity tries what --encrypt encrypts.`,
+      english`Give both, or none.`,
+    );
   if (!encrypt) return {};
   if (recipients !== undefined) return { recipients };
   throw usageFailure(
     'NoRecipients',
-    '--encrypt encrypts to the recipients of AGE_RECIPIENTS, which is not set.',
-    '`age-keygen -o KEYFILE` makes an identity, and shows its recipient: docs/recovery.md says how to keep it.',
+    english`--encrypt encrypts to the recipients of AGE_RECIPIENTS, which is not set.`,
+    english`\`age-keygen -o KEYFILE\` makes an identity, and shows its recipient: docs/recovery.md says how to keep it.`,
   );
 }
 
@@ -110,9 +115,9 @@ function requireDriveBeside(
   if (at === host) return;
   throw usageFailure(
     'DirectAcrossHosts',
-    `The sources are on host ${host ?? here} and the drive ${name} is on host ${at ?? here}: what goes directly to ` +
-      "tape is read by the drive's worker.",
-    'Leave --direct out, and see to it that COMPRESS_DIRECTLY_TO_TAPE is not set; or take a drive of that host.',
+    english`The sources are on host ${host ?? here} and the drive ${name} is on host ${at ?? here}: what goes directly to
+      tape is read by the drive's worker.`,
+    english`Leave --direct out, and see to it that COMPRESS_DIRECTLY_TO_TAPE is not set; or take a drive of that host.`,
   );
 }
 
@@ -127,8 +132,8 @@ function requireNoFilesOf(host: string, flags: BackupFlags): void {
     if (isGiven)
       throw usageFailure(
         'OtherHost',
-        `${flag} looks at files of this host, and the sources are on host ${host}.`,
-        `Run this command on host ${host}.`,
+        english`${flag} looks at files of this host, and the sources are on host ${host}.`,
+        english`Run this command on host ${host}.`,
       );
 }
 
@@ -136,15 +141,23 @@ function requireNoFilesOf(host: string, flags: BackupFlags): void {
 function takenRequest(paths: readonly string[], flags: BackupFlags): TakenRequest {
   const lines = flags.filesFrom ?? flags.filesFrom0;
   if (flags.filesFrom !== undefined && flags.filesFrom0 !== undefined)
-    throw usageFailure('TwoLists', 'Both --files-from and --files-from0 are given.', 'Give one of them.');
+    throw usageFailure(
+      'TwoLists',
+      english`Both --files-from and --files-from0 are given.`,
+      english`Give one of them.`,
+    );
   if (paths.length === 0 && lines === undefined)
-    throw usageFailure('NoSources', 'Nothing is given to back up.', 'Give files, folders or --files-from.');
+    throw usageFailure(
+      'NoSources',
+      english`Nothing is given to back up.`,
+      english`Give files, folders or --files-from.`,
+    );
   const present = [...new Set(flags.excludeIfPresent)];
   const wrong = present.find((name) => /^\.{0,2}$|[/\ufffd]/.test(name));
   if (wrong !== undefined)
     throw usageFailure(
       'WrongName',
-      `--exclude-if-present cannot be ${JSON.stringify(wrong)}: it is not the name of a file.`,
+      english`--exclude-if-present cannot be ${JSON.stringify(wrong)}: it is not the name of a file.`,
     );
   return {
     from: userPath('.'),
@@ -167,37 +180,38 @@ const maxCopies = 9;
 function plannedPlaces(settings: Settings, flags: BackupFlags): [CopyPlace, ...CopyPlace[]] {
   const pools = flags.pool.length > 0 ? flags.pool : [settings.TAPE_POOL];
   const drives = flags.drive.length > 0 ? flags.drive : ['lto1'];
-  for (const pool of pools) requireName(pool, 'pool name', 'WrongPool');
+  for (const pool of pools) requireName(pool, english`pool name`, 'WrongPool');
   const copies = flags.copies === undefined ? 1 : Number(flags.copies);
   if (!Number.isInteger(copies) || copies < 1 || copies > maxCopies)
     throw usageFailure(
       'WrongCopies',
-      `--copies cannot be ${JSON.stringify(flags.copies)}.`,
-      `It is a whole number from 1 to ${maxCopies}.`,
+      english`--copies cannot be ${JSON.stringify(flags.copies)}.`,
+      english`It is a whole number from 1 to ${maxCopies}.`,
     );
   if (pools.length !== copies || new Set(pools).size !== copies) {
     const advice =
       copies === 1
-        ? `Add --copies ${pools.length} for a copy in each.`
-        : `Give --pool ${copies} times, with ${copies} names: no tape may hold two copies.`;
-    const given = `${pools.length === 1 ? 'one pool is' : `${pools.length} pools are`} given (${pools.join(', ')})`;
+        ? english`Add --copies ${pools.length} for a copy in each.`
+        : english`Give --pool ${copies} times, with ${copies} names: no tape may hold two copies.`;
+    const wanted = copies === 1 ? english`one copy` : english`${copies} copies`;
+    const given = pools.length === 1 ? english`one pool is` : english`${pools.length} pools are`;
     throw usageFailure(
       'WrongPools',
-      `Each copy needs a pool of its own, but for ${copies === 1 ? 'one copy' : `${copies} copies`} ${given}.`,
+      english`Each copy needs a pool of its own, but for ${wanted} ${given} given (${pools.join(', ')}).`,
       advice,
     );
   }
   if (drives.length > 1 && drives.length !== copies)
     throw usageFailure(
       'WrongDrives',
-      `There are ${copies} copies, but ${drives.length} drives are given (${drives.join(', ')}).`,
-      'Give one drive for all copies, or one for each.',
+      english`There are ${copies} copies, but ${drives.length} drives are given (${drives.join(', ')}).`,
+      english`Give one drive for all copies, or one for each.`,
     );
   const places = pools.map((pool, index) => ({
     pool,
     drive: driveNamed(settings, drives[index] ?? drives[0] ?? 'lto1').name,
   }));
   const [first] = places;
-  if (first === undefined) throw usageFailure('WrongPools', 'No pool is given.');
+  if (first === undefined) throw usageFailure('WrongPools', english`No pool is given.`);
   return [first, ...places.slice(1)];
 }

@@ -16,6 +16,8 @@ import { endIfStuck } from '../../follow/set-health.js';
 import { beginAgain } from '../../follow/start-or-fail.js';
 import { goOn } from '../../follow/follow-set.js';
 import { updateSet } from '../../follow/tell-set.js';
+import { english } from '../../../messages/sentence.js';
+import { t } from '../../../messages/shown.js';
 
 /** `retry SET`: the failed groups of a set are tried again. */
 export function addRetry(program: Command): void {
@@ -41,16 +43,20 @@ export async function retry(session: Session, setId: string, detach: boolean): P
       const groups = await updateSet(session, server, setId, (handle) =>
         handle.executeUpdate(retryFailedUpdate),
       );
-      const found = groups === 0 ? 'no failed groups' : formatCount(groups, 'failed group');
-      const sentence =
-        `Set ${setId} has ${found} to try ` +
-        `again${groups > 0 && set.state === 'paused' ? ', once it is resumed' : ''}.`;
-      if (!session.json) session.print(sentence);
+      if (!session.json) session.print(toTryAgain(set, groups));
     } else {
       await beginAgain(session, server, set, { retry: true });
     }
     await goOn(session, server, set, detach);
   });
+}
+
+function toTryAgain({ id, state }: SetRow, groups: number): string {
+  if (groups === 0) return t`Set ${id} has no failed groups to try again.`;
+  const found = formatCount(groups, 'failed group');
+  return state === 'paused'
+    ? t`Set ${id} has ${found} to try again, once it is resumed.`
+    : t`Set ${id} has ${found} to try again.`;
 }
 
 /**
@@ -65,10 +71,10 @@ async function requireFitNow(session: Session, set: SetRow): Promise<void> {
   const state = stateWord(set.state);
   throw usageFailure(
     'NothingToRetry',
-    `The set ${set.id} has no failed groups: it is ${state}.`,
+    english`The set ${set.id} has no failed groups: it is ${state}.`,
     needs === undefined || limit === undefined
       ? undefined
-      : `A file of it is ${tooLargeText(needs, limit)}: label a larger one first.`,
+      : english`A file of it is ${tooLargeText(needs, limit)}: label a larger one first.`,
   );
 }
 
@@ -84,10 +90,11 @@ async function untilClosed(server: Server, setId: string): Promise<void> {
 /** Throws for a set that lost archives with an erased tape: it could otherwise end as if it had them. */
 function requireWholeSet({ id, erased_at: erasedAt, reason, state }: SetRow): void {
   if (erasedAt === null) return;
-  const discard = state === 'expired' ? '' : ` \`tapeflow cancel ${id} --discard\` deletes what is staged.`;
+  const discard =
+    state === 'expired' ? '' : english`\`tapeflow cancel ${id} --discard\` deletes what is staged.`;
   throw usageFailure(
     'SetErased',
-    `The set ${id} cannot go on: ${reason ?? 'archives of it were erased'}.`,
-    `Begin a new one with \`tapeflow backup\`.${discard}`,
+    english`The set ${id} cannot go on: ${reason ?? english`archives of it were erased`}.`,
+    `${english`Begin a new one with \`tapeflow backup\`.`} ${discard}`.trimEnd(),
   );
 }

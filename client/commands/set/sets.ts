@@ -10,9 +10,12 @@ import { sourcesText } from '../../print/set-status.js';
 import { isoTime, reasonObjects } from '../../print/retention-text.js';
 import { inReadOnlySession, type Session } from '../../session.js';
 import { printTable } from '../../print/print-table.js';
+import { t } from '../../../messages/shown.js';
 
 /** Columns that a narrow terminal leaves out, in this order. */
-const leftOutFirst = ['UNCHANGED', 'BYTES', 'ARCHIVES', 'SINCE', 'EXPIRES', 'MODE', 'TAPES', 'ENTRIES'];
+function leftOutFirst(): string[] {
+  return [t`UNCHANGED`, t`BYTES`, t`ARCHIVES`, t`SINCE`, t`EXPIRES`, t`MODE`, t`TAPES`, t`ENTRIES`];
+}
 
 /** `sets`: one line per set. */
 export function addSets(program: Command): void {
@@ -23,8 +26,8 @@ async function printSets(session: Session): Promise<void> {
   const catalog = await session.catalog();
   const rows: (string | number)[][] = [
     [
-      ...['SET', 'STATUS', 'MODE', 'SINCE', 'STARTED', 'ARCHIVES', 'ENTRIES', 'UNCHANGED'],
-      ...['BYTES', 'ON TAPE', 'TAPES', 'EXPIRES', 'SOURCES'],
+      ...[t`SET`, t`STATUS`, t`MODE`, t`SINCE`, t`STARTED`, t`ARCHIVES`, t`ENTRIES`, t`UNCHANGED`],
+      ...[t`BYTES`, t`ON TAPE`, t`TAPES`, t`EXPIRES`, t`SOURCES`],
     ],
   ];
   const now = Date.now();
@@ -53,7 +56,7 @@ async function printSets(session: Session): Promise<void> {
     rows.push([
       set.id,
       setStateText(set, summary),
-      set.recipients === null ? set.mode : `${set.mode}, encrypted`,
+      set.recipients === null ? set.mode : t`${set.mode}, encrypted`,
       set.base_id ?? '',
       formatTime(set.created_at),
       summary.archives,
@@ -67,6 +70,6 @@ async function printSets(session: Session): Promise<void> {
     ]);
   }
   if (session.json) return;
-  if (rows.length === 1) session.print('There are no sets yet: `tapeflow backup PATH…` makes the first.');
-  else await printTable(session, rows, leftOutFirst);
+  if (rows.length === 1) session.print(t`There are no sets yet: \`tapeflow backup PATH…\` makes the first.`);
+  else await printTable(session, rows, leftOutFirst());
 }

@@ -23,6 +23,7 @@ import { inReadOnlySession, type Session } from '../../session.js';
 import { findServer, type Server } from '../../server.js';
 import { troubleOf } from '../../follow/set-health.js';
 import { statusLines, statusObject } from '../../print/set-status.js';
+import { shown, t } from '../../../messages/shown.js';
 
 /** `status [SET]`: details of one set, or of all unfinished ones. */
 export function addStatus(program: Command): void {
@@ -40,14 +41,14 @@ export function addStatus(program: Command): void {
 
 function whyAway({ since }: HostAway): string {
   return since === null
-    ? 'which is known no more: a host that is called so again has its sources'
-    : `which has its sources: no archive worker there was heard of since ${formatTime(since)}`;
+    ? t`which is known no more: a host that is called so again has its sources`
+    : t`which has its sources: no archive worker there was heard of since ${formatTime(since)}`;
 }
 
 /** Who works where, if there are several hosts. */
 async function printHosts(session: Session): Promise<void> {
   for (const one of await hostsAtWork(await session.catalog()))
-    session.print(hostLine(one, formatTime(one.host.heard_at)));
+    session.print(shown(hostLine(one, formatTime(one.host.heard_at))));
 }
 
 async function printRetrievals(session: Session, id: string | undefined): Promise<void> {
@@ -72,15 +73,15 @@ async function printStatus(session: Session, setId: string | undefined): Promise
   const catalog = await session.catalog();
   const wanted = await wantedSets(catalog, setId);
   if (wanted.length === 0) {
-    if (!session.json) session.print('There are no sets yet.');
+    if (!session.json) session.print(t`There are no sets yet.`);
     return;
   }
-  let noServer = 'No server runs: the set goes on with the next `tapeflow up` or `tapeflow backup`.';
+  let noServer = t`No server runs: the set goes on with the next \`tapeflow up\` or \`tapeflow backup\`.`;
   let server: Server | undefined;
   if (wanted.some((set) => !finalSetStates.includes(set.state))) {
     // The rest comes from the catalog, even while the server is away.
     server = await findServer(session).catch((error: unknown) => {
-      noServer = `${describeError(error)} The set goes on by itself when it does.`;
+      noServer = `${shown(describeError(error))} ${t`The set goes on by itself when it does.`}`;
       return undefined;
     });
   }
@@ -127,11 +128,11 @@ async function printSet(
     return;
   }
   for (const line of statusLines(summary)) session.print(line);
-  for (const line of steps.map(stepLine)) if (line !== undefined) session.print(`  now:       ${line}`);
-  if (away !== undefined) session.print(`  waits:     for host ${away.host}, ${whyAway(away)}`);
+  for (const line of steps.map(stepLine)) if (line !== undefined) session.print(t`  now:       ${line}`);
+  if (away !== undefined) session.print(t`  waits:     for host ${away.host}, ${whyAway(away)}`);
   if (trouble !== undefined) {
-    session.print(`  TROUBLE:   the set is unfinished, but ${trouble.finding}.`);
-    session.print(`             → ${trouble.advice}`);
+    session.print(t`  TROUBLE:   the set is unfinished, but ${trouble.finding}.`);
+    session.print(`             → ${shown(trouble.advice)}`);
   }
   if (isAway && !isOver) session.print(`  ${server.away}`);
   await printEntryLists(session, summary);

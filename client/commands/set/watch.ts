@@ -8,6 +8,8 @@ import { followSet } from '../../follow/follow-set.js';
 import { exitCodeOf, printSummary } from '../../print/set-summary.js';
 import { inSession, type Session } from '../../session.js';
 import { connectServer, findServer, thenClose } from '../../server.js';
+import { english } from '../../../messages/sentence.js';
+import { t } from '../../../messages/shown.js';
 
 /** `watch [SET]`: follows a set like `backup`; for an ended set it prints the result. */
 export function addWatch(program: Command): void {
@@ -30,8 +32,8 @@ async function watch(session: Session, set: SetRow): Promise<void> {
   const running = await findServer(session);
   if (running === undefined)
     session.say(
-      `Nothing works on set ${set.id} now: server and workers are started for as long as this ` +
-        `command runs, and the set goes on. \`tapeflow status ${set.id}\` only looks.`,
+      t`Nothing works on set ${set.id} now: server and workers are started for as long as this
+        command runs, and the set goes on. \`tapeflow status ${set.id}\` only looks.`,
     );
   const server = running ?? (await connectServer(session));
   await thenClose(server, () => followSet(session, server, set, { attached: true }));
@@ -43,5 +45,9 @@ async function chosenSet(session: Session, setId: string | undefined): Promise<S
   if (setId !== undefined) return setNamed(catalog, setId);
   const newest = (await unfinishedSets(catalog)).at(-1);
   if (newest !== undefined) return newest;
-  throw usageFailure('NoUnfinishedSet', 'No set is unfinished.', '`tapeflow sets` lists all of them.');
+  throw usageFailure(
+    'NoUnfinishedSet',
+    english`No set is unfinished.`,
+    english`\`tapeflow sets\` lists all of them.`,
+  );
 }
