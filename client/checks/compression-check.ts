@@ -26,7 +26,7 @@ export async function checkCompression(settings: Settings): Promise<Check> {
         level: 'trouble',
         finding:
           choice === 'auto'
-            ? english`${describeError(error)} (${addonMissingReason()})`
+            ? `${describeError(error)} (${addonMissingReason()})`
             : describeError(error),
         advice: english`Set COMPRESSION=gzip, or have Rust’s cargo on the PATH and run ${build}.`,
       };
