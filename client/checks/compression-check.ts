@@ -25,9 +25,7 @@ export async function checkCompression(settings: Settings): Promise<Check> {
         what,
         level: 'trouble',
         finding:
-          choice === 'auto'
-            ? `${describeError(error)} (${addonMissingReason()})`
-            : describeError(error),
+          choice === 'auto' ? `${describeError(error)} (${addonMissingReason()})` : describeError(error),
         advice: english`Set COMPRESSION=gzip, or have Rust’s cargo on the PATH and run ${build}.`,
       };
     }

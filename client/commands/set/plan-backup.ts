@@ -193,13 +193,12 @@ function plannedPlaces(settings: Settings, flags: BackupFlags): [CopyPlace, ...C
       copies === 1
         ? english`Add --copies ${pools.length} for a copy in each.`
         : english`Give --pool ${copies} times, with ${copies} names: no tape may hold two copies.`;
-    const wanted = copies === 1 ? english`one copy` : english`${copies} copies`;
-    const given = pools.length === 1 ? english`one pool is` : english`${pools.length} pools are`;
-    throw usageFailure(
-      'WrongPools',
-      english`Each copy needs a pool of its own, but for ${wanted} ${given} given (${pools.join(', ')}).`,
-      advice,
-    );
+    const names = pools.join(', ');
+    const one = english`Each copy needs a pool of its own, but for one copy ${pools.length} pools are given (${names}).`;
+    const few = english`Each copy needs a pool of its own, but for ${copies} copies one pool is given (${names}).`;
+    const many = english`Each copy needs a pool of its own, but for ${copies} copies
+      ${pools.length} pools are given (${names}).`;
+    throw usageFailure('WrongPools', copies === 1 ? one : pools.length === 1 ? few : many, advice);
   }
   if (drives.length > 1 && drives.length !== copies)
     throw usageFailure(
