@@ -79,6 +79,7 @@ function stagingCheck({ host, root, unseen }: StagingLook, working: ReadonlySet<
     what,
     level: 'trouble',
     finding: english`${root} does not have what host ${lacking.join(' and host ')} wrote`,
-    advice: english`BACKUP_COMPRESS_DIR must be one folder that all hosts share, mounted, and readable by their workers.`,
+    advice: english`BACKUP_COMPRESS_DIR must be one folder that all hosts share, mounted, and readable by
+      their workers.`,
   };
 }

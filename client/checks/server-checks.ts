@@ -35,7 +35,8 @@ export async function checkTemporal(session: Session): Promise<Check[]> {
     const finding =
       stale === undefined
         ? english`the embedded server does not run now; \`up\` and \`backup\` start it`
-        : english`the embedded server does not run now (the last one was killed; the next start cleans up after it);
+        : english`the embedded server does not run now (the last one was killed; the next start cleans up
+          after it);
           \`up\` and \`backup\` start it`;
     return [
       {
@@ -68,7 +69,8 @@ export async function checkTemporal(session: Session): Promise<Check[]> {
       {
         what,
         level: 'trouble',
-        finding: english`the server at ${server.target.address} answers, but not as it should: ${describeError(error)}`,
+        finding: english`the server at ${server.target.address} answers, but not as it should:
+          ${describeError(error)}`,
         advice: english`It must be Temporal's server ${oldestServer} or newer.`,
       },
     ];
@@ -179,8 +181,10 @@ async function queueCheck(
     return {
       what,
       level: 'trouble',
-      finding: english`somebody else serves it: ${[...new Set(strangers.map(({ identity }) => identity))].join('; ')}`,
-      advice: english`Find that program by its host and pid, and end it: it takes the work of this installation.`,
+      finding: english`somebody else serves it: ${[...new Set(strangers.map(({ identity }) =>
+        identity))].join('; ')}`,
+      advice: english`Find that program by its host and pid, and end it: it takes the work of this
+        installation.`,
     };
   }
   if (alive.length > 0) {
@@ -195,7 +199,8 @@ async function queueCheck(
     advice:
       server.lease === undefined
         ? english`Run \`${command}\`.`
-        : english`It is started automatically; if it does not appear, see ${path.join(settings.TAPEFLOW_DATA_DIR, 'logs')}.`,
+        : english`It is started automatically; if it does not appear, see
+          ${path.join(settings.TAPEFLOW_DATA_DIR, 'logs')}.`,
   };
 }
 

@@ -58,7 +58,8 @@ export function plannedBackup(
   if (direct && further.length > 0) {
     throw usageFailure(
       'DirectCopies',
-      english`Several copies need staging: an archive that is compressed directly to a tape is on that tape only.`,
+      english`Several copies need staging: an archive that is compressed directly to a tape is on that tape
+        only.`,
       english`Leave out --direct or --copies, and see to it that COMPRESS_DIRECTLY_TO_TAPE is not set.`,
     );
   }
@@ -101,7 +102,8 @@ function plannedRecipients(
   throw usageFailure(
     'NoRecipients',
     english`--encrypt encrypts to the recipients of AGE_RECIPIENTS, which is not set.`,
-    english`\`age-keygen -o KEYFILE\` makes an identity, and shows its recipient: docs/recovery.md says how to keep it.`,
+    english`\`age-keygen -o KEYFILE\` makes an identity, and shows its recipient: docs/recovery.md says how
+      to keep it.`,
   );
 }
 
@@ -115,9 +117,11 @@ function requireDriveBeside(
   if (at === host) return;
   throw usageFailure(
     'DirectAcrossHosts',
-    english`The sources are on host ${host ?? here} and the drive ${name} is on host ${at ?? here}: what goes directly to
+    english`The sources are on host ${host ?? here} and the drive ${name} is on host ${at ?? here}: what
+      goes directly to
       tape is read by the drive's worker.`,
-    english`Leave --direct out, and see to it that COMPRESS_DIRECTLY_TO_TAPE is not set; or take a drive of that host.`,
+    english`Leave --direct out, and see to it that COMPRESS_DIRECTLY_TO_TAPE is not set; or take a drive of
+      that host.`,
   );
 }
 
@@ -194,8 +198,10 @@ function plannedPlaces(settings: Settings, flags: BackupFlags): [CopyPlace, ...C
         ? english`Add --copies ${pools.length} for a copy in each.`
         : english`Give --pool ${copies} times, with ${copies} names: no tape may hold two copies.`;
     const names = pools.join(', ');
-    const one = english`Each copy needs a pool of its own, but for one copy ${pools.length} pools are given (${names}).`;
-    const few = english`Each copy needs a pool of its own, but for ${copies} copies one pool is given (${names}).`;
+    const one = english`Each copy needs a pool of its own, but for one copy ${pools.length} pools are given
+      (${names}).`;
+    const few = english`Each copy needs a pool of its own, but for ${copies} copies one pool is given
+      (${names}).`;
     const many = english`Each copy needs a pool of its own, but for ${copies} copies
       ${pools.length} pools are given (${names}).`;
     throw usageFailure('WrongPools', copies === 1 ? one : pools.length === 1 ? few : many, advice);
