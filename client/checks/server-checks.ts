@@ -178,11 +178,11 @@ async function queueCheck(
   const ours = `tapeflow-${server.installation} ${worker} at `;
   const strangers = alive.filter(({ identity }) => !identity.startsWith(ours));
   if (strangers.length > 0) {
+    const others = new Set(strangers.map(({ identity }) => identity));
     return {
       what,
       level: 'trouble',
-      finding: english`somebody else serves it: ${[...new Set(strangers.map(({ identity }) =>
-        identity))].join('; ')}`,
+      finding: english`somebody else serves it: ${[...others].join('; ')}`,
       advice: english`Find that program by its host and pid, and end it: it takes the work of this
         installation.`,
     };
