@@ -17,6 +17,8 @@ export interface HostFile {
   token: string;
   /** Whether it keeps running after its last client. */
   sticky: boolean;
+  /** The command that stops it where it is a service, which would start again; see `serviceStop`. */
+  serviceStop?: string;
   /** Version of tapeflow that it runs; missing in version 0.1. */
   program?: string;
 }

@@ -4,6 +4,7 @@ import { english } from '../messages/sentence.js';
 import { describeHolder, tryLock } from '../disk/exclusive-lock.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import type { Logger } from '../config/logger.js';
+import { serviceStop } from '../config/service-manager.js';
 import { projectDir, projectVersion } from '../config/project-dir.js';
 import type { Settings } from '../config/settings/settings.js';
 import { ControlPort } from './control-port.js';
@@ -123,6 +124,7 @@ class RunningHost {
     for (const worker of this.workers) worker.run();
     await this.runFirstServer();
     const controlPort = await this.control.listen();
+    const stop = serviceStop();
     this.file = {
       pid: process.pid,
       serverPid: this.server?.child.pid ?? 0,
@@ -132,6 +134,7 @@ class RunningHost {
       token: this.control.token,
       sticky: this.sticky,
       program: projectVersion,
+      ...(stop === undefined ? {} : { serviceStop: stop }),
     };
     writeHostFile(this.settings.TAPEFLOW_DATA_DIR, this.file);
     setTimeout(() => {

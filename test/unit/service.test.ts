@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { test, type TestContext } from 'node:test';
 import { homeDir, type Surroundings } from '../../config/home-dir.js';
 import { projectDir } from '../../config/project-dir.js';
-import { tellServiceManager } from '../../config/service-manager.js';
+import { serviceStop, tellServiceManager } from '../../config/service-manager.js';
 import { serviceFiles, type ServicePlan } from '../../client/service/service-files.js';
 import { cleanEnv } from '../support/installation.js';
 import { nobody } from '../support/other-user.js';
@@ -206,4 +206,20 @@ test('a program that belongs to npm, or to somebody else, keeps no data in its f
       homeDir(clone, around({ exists: (file) => file === `/opt/tapeflow/${name}`, isWritable: () => false })),
       clone,
     );
+});
+
+test('a service says how it is stopped, and who is none says nothing', () => {
+  const env = { NOTIFY_SOCKET: '/run/systemd/notify' };
+  const stop = (groups: string, its: NodeJS.ProcessEnv = env) => serviceStop(its, () => groups);
+  assert.equal(stop('0::/system.slice/tapeflow-up.service\n'), 'systemctl stop tapeflow-up.service');
+  assert.equal(
+    stop('12:pids:/x\n1:name=systemd:/system.slice/tapeflow-up.service\n0::/\n'),
+    'systemctl stop tapeflow-up.service',
+  );
+  assert.equal(
+    stop('0::/user.slice/user-1000.slice/user@1000.service/app.slice/tapeflow-up.service\n'),
+    'systemctl --user stop tapeflow-up.service',
+  );
+  assert.equal(stop('0::/user.slice/user-1000.slice/session-2.scope\n'), undefined);
+  assert.equal(stop('0::/system.slice/tapeflow-up.service\n', {}), undefined);
 });

@@ -6,7 +6,7 @@ import { requireZstdSupport } from '../../../operations/sets/zstd-support.js';
 import { isCatalogOutOfReach } from '../../../catalog/catalog-failure.js';
 import { listSets, unfinishedSets } from '../../../catalog/sets/sets.js';
 import { createLogger, type Logger } from '../../../config/logger.js';
-import { TapeflowFailure } from '../../../config/failures.js';
+import { TapeflowFailure, usageFailure } from '../../../config/failures.js';
 import { tellServiceManager } from '../../../config/service-manager.js';
 import { startHost, type Host } from '../../../embedded/host.js';
 import { joinHost, stopHost, type Lease } from '../../../embedded/lease.js';
@@ -162,6 +162,15 @@ async function showEvents(session: Session, end: Promise<void>): Promise<void> {
 
 async function down(session: Session): Promise<void> {
   const lease = await joinHost(session.settings);
+  const stop = lease?.host.serviceStop;
+  if (lease !== undefined && stop !== undefined) {
+    await lease.release();
+    throw usageFailure(
+      'RunsAsService',
+      english`Server and workers are a service, which would start again at once.`,
+      english`\`${stop}\` stops it.`,
+    );
+  }
   if (lease !== undefined) await untilStopped(session, stopHost(lease));
   const stopped = lease !== undefined;
   if (session.json) session.emit({ stopped });
