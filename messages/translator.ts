@@ -20,7 +20,18 @@ interface Pattern {
   regex: RegExp;
   /** The value's number of each group of the expression. */
   holes: number[];
+  /** The values that are sentences themselves. */
+  sentences: ReadonlySet<number>;
 }
+
+/** A text as it was understood, and how many of its letters the catalogue knows. */
+interface Reading {
+  text: string;
+  known: number;
+}
+
+/** Readings that are kept; whoever watches a set reads the same texts again and again. */
+const mostReadings = 1000;
 
 /**
  * Shows sentences in another language than English.
@@ -31,8 +42,8 @@ interface Pattern {
  */
 export class Translator {
   private readonly i18n: i18n;
-  /** From the one with the most letters of its own to the one with the fewest: the former says more. */
   private readonly patterns: Pattern[];
+  private readonly readings = new Map<string, Reading>();
 
   constructor(
     readonly tag: LanguageTag,
@@ -48,10 +59,9 @@ export class Translator {
       interpolation: { prefix: '{', suffix: '}', escapeValue: false },
     });
     this.i18n.services.formatter?.add('sentence', (value) => this.recognise(String(value)));
-    this.patterns = Object.keys(messages)
-      .filter((key) => /\{\d+\}/.test(key))
-      .map((key) => patternOf(key))
-      .sort((a, b) => ownLetters(b.key) - ownLetters(a.key));
+    this.patterns = Object.entries(messages)
+      .filter(([key]) => /\{\d+\}/.test(key))
+      .map(([key, message]) => patternOf(key, message));
   }
 
   /** The sentence in this language; in English where the catalogue lacks it. */
@@ -62,33 +72,49 @@ export class Translator {
 
   /** The same for an English sentence, or several, or one without its final point; as it is where none is known. */
   recognise(text: string): string {
-    return this.known(text) ?? this.withoutPoint(text) ?? this.inParts(text) ?? text;
+    if (this.readings.size > mostReadings) this.readings.clear();
+    return this.read(text).text;
   }
 
-  private known(text: string): string | undefined {
-    if (Object.hasOwn(this.messages, text)) return this.translate({ key: text, values: [] });
-    for (const { key, regex, holes } of this.patterns) {
+  /** The reading that explains the most letters: a template that swallows the next sentence explains fewer. */
+  private read(text: string): Reading {
+    const before = this.readings.get(text);
+    if (before !== undefined) return before;
+    let best: Reading = { text, known: 0 };
+    for (const reading of this.readingsOf(text)) if (reading.known > best.known) best = reading;
+    this.readings.set(text, best);
+    return best;
+  }
+
+  private *readingsOf(text: string): Generator<Reading> {
+    yield* this.ofTemplates(text);
+    for (const { text: whole, known } of this.ofTemplates(`${text}.`))
+      yield { text: whole.replace(/[.。]$/, ''), known: known - 1 };
+    // Sentences one after the other, as a failure and its advice are.
+    for (const { index } of text.matchAll(/(?<=[.?!:]) (?=[A-Z`])/g)) {
+      const [first, next] = [this.read(text.slice(0, index)), this.read(text.slice(index + 1))];
+      if (first.known > 0) yield { text: joined(first.text, next.text), known: first.known + next.known };
+    }
+  }
+
+  private *ofTemplates(text: string): Generator<Reading> {
+    if (Object.hasOwn(this.messages, text)) {
+      yield { text: this.translate({ key: text, values: [] }), known: text.length };
+      return;
+    }
+    for (const { key, regex, holes, sentences } of this.patterns) {
       const match = regex.exec(text);
       if (match === null) continue;
       const values: string[] = [];
-      for (const [index, hole] of holes.entries()) values[hole] = match[index + 1] ?? '';
-      return this.translate({ key, values });
+      let known = ownLetters(key);
+      for (const [index, hole] of holes.entries()) {
+        const value = match[index + 1] ?? '';
+        values[hole] = value;
+        // Of two readings that explain as much, the one with fewer parts is right.
+        if (sentences.has(hole)) known += Math.max(this.read(value).known - 1, 0);
+      }
+      yield { text: this.translate({ key, values }), known };
     }
-    return undefined;
-  }
-
-  private withoutPoint(text: string): string | undefined {
-    return this.known(`${text}.`)?.replace(/[.。]$/, '');
-  }
-
-  /** Sentences one after the other, as a failure and its advice are. */
-  private inParts(text: string): string | undefined {
-    for (const { index } of text.matchAll(/(?<=[.?!:]) (?=[A-Z`])/g)) {
-      const first = this.known(text.slice(0, index));
-      if (first === undefined) continue;
-      return joined(first, this.recognise(text.slice(index + 1)));
-    }
-    return undefined;
   }
 }
 
@@ -97,17 +123,20 @@ function joined(first: string, next: string): string {
   return /[。！？：]$/.test(first) ? `${first}${next}` : `${first} ${next}`;
 }
 
-function patternOf(key: string): Pattern {
+function patternOf(key: string, message: string): Pattern {
   const holes: number[] = [];
+  const sentences = new Set([...message.matchAll(/\{(\d+), sentence\}/g)].map(([, hole]) => Number(hole)));
+  // `{0} files` counts them, and is not the end of any text.
+  const value = /^\{0\} [a-z ]+$/.test(key) && !sentences.has(0) ? '(\\d[\\d,.]*)' : '(.*?)';
   const source = key
     .split(/(\{\d+\})/)
     .map((part) => {
       if (!/^\{\d+\}$/.test(part)) return part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
       holes.push(Number(part.slice(1, -1)));
-      return '(.*?)';
+      return value;
     })
     .join('');
-  return { key, regex: new RegExp(`^${source}$`, 's'), holes };
+  return { key, regex: new RegExp(`^${source}$`, 's'), holes, sentences };
 }
 
 const ownLetters = (key: string) => key.replace(/\{\d+\}/g, '').length;
