@@ -18,6 +18,8 @@ export function readMessages(folder: string): Messages {
 interface Pattern {
   key: string;
   regex: RegExp;
+  /** The longest of its own parts: a text without it needs no more looking. */
+  part: string;
   /** The value's number of each group of the expression. */
   holes: number[];
   /** The values that are sentences themselves. */
@@ -42,7 +44,7 @@ const mostReadings = 1000;
  */
 export class Translator {
   private readonly i18n: i18n;
-  private readonly patterns: Pattern[];
+  private allPatterns: Pattern[] | undefined;
   private readonly readings = new Map<string, Reading>();
 
   constructor(
@@ -59,9 +61,13 @@ export class Translator {
       interpolation: { prefix: '{', suffix: '}', escapeValue: false },
     });
     this.i18n.services.formatter?.add('sentence', (value) => this.recognise(String(value)));
-    this.patterns = Object.entries(messages)
+  }
+
+  /** Made at the first text that has to be known again: many commands have none. */
+  private get patterns(): Pattern[] {
+    return (this.allPatterns ??= Object.entries(this.messages)
       .filter(([key]) => /\{\d+\}/.test(key))
-      .map(([key, message]) => patternOf(key, message));
+      .map(([key, message]) => patternOf(key, message)));
   }
 
   /** The sentence in this language; in English where the catalogue lacks it. */
@@ -99,14 +105,14 @@ export class Translator {
 
   private *ofTemplates(text: string): Generator<Reading> {
     if (Object.hasOwn(this.messages, text)) {
-      yield { text: this.translate({ key: text, values: [] }), known: text.length };
+      yield { text: this.translate({ key: text, values: [] }), known: lettersOf(text) };
       return;
     }
-    for (const { key, regex, holes, sentences } of this.patterns) {
-      const match = regex.exec(text);
+    for (const { key, regex, part, holes, sentences } of this.patterns) {
+      const match = text.includes(part) ? regex.exec(text) : null;
       if (match === null) continue;
       const values: string[] = [];
-      let known = ownLetters(key);
+      let known = lettersOf(key);
       for (const [index, hole] of holes.entries()) {
         const value = match[index + 1] ?? '';
         values[hole] = value;
@@ -136,7 +142,9 @@ function patternOf(key: string, message: string): Pattern {
       return value;
     })
     .join('');
-  return { key, regex: new RegExp(`^${source}$`, 's'), holes, sentences };
+  const [part = ''] = key.split(/\{\d+\}/).sort((a, b) => b.length - a.length);
+  return { key, regex: new RegExp(`^${source}$`, 's'), part, holes, sentences };
 }
 
-const ownLetters = (key: string) => key.replace(/\{\d+\}/g, '').length;
+/** Letters of a template or a text, without values: `{0}: {1}` says nothing by itself. */
+const lettersOf = (text: string) => text.replace(/\{\d+\}|[^A-Za-z]/g, '').length;

@@ -30,11 +30,10 @@ export class SystemdMachine {
       process.kill(first ?? outer.pid ?? 0, 'SIGKILL');
       await ended;
     });
-    const pid = await waitFor(() => {
-      const [first] = childrenOf(outer.pid);
-      return first !== undefined && commandOf(first).includes('systemd/systemd') ? first : undefined;
-    }, 'systemd begins');
-    const machine = new SystemdMachine(pid);
+    const isSystemd = (pid: number | undefined) =>
+      pid !== undefined && commandOf(pid).includes('systemd/systemd');
+    await waitFor(() => isSystemd(childrenOf(outer.pid)[0]), 'systemd begins');
+    const machine = new SystemdMachine(childrenOf(outer.pid)[0] ?? 0);
     await waitFor(
       () => /^(running|degraded)/.test(machine.run('systemctl', ['is-system-running']).stdout),
       'systemd has started',
