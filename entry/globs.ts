@@ -1,4 +1,5 @@
 import ignore, { type Ignore } from 'ignore';
+import { english } from '../messages/sentence.js';
 import { toBytes } from './byte-string.js';
 
 /** Number of names after which the matcher is recreated: it caches every name it has been asked about. */
@@ -6,15 +7,22 @@ const matcherLife = 10_000;
 
 /** What is wrong with a glob, so that it matches nothing, and what to write instead; undefined when it is a pattern. */
 export function globProblem(glob: string): { fault: string; advice: string } | undefined {
-  if (glob === '') return { fault: 'it is empty', advice: 'Give a name or a pattern, such as `*.log`.' };
+  if (glob === '')
+    return { fault: english`it is empty`, advice: english`Give a name or a pattern, such as \`*.log\`.` };
   if (glob.startsWith('#'))
-    return { fault: 'it begins with a #, as comments do', advice: 'Write `\\#` for the character itself.' };
+    return {
+      fault: english`it begins with a #, as comments do`,
+      advice: english`Write \`\\#\` for the character itself.`,
+    };
   if (/^(?:[^\\]|\\.)*\\$/s.test(glob))
-    return { fault: 'it ends in a \\', advice: 'Write `\\\\` for the character itself.' };
+    return { fault: english`it ends in a \\`, advice: english`Write \`\\\\\` for the character itself.` };
   // A bracket holds at least one character, which may be a `]`.
   const rest = glob.replace(/\\./gs, '').replace(/\[(?:[!^].|[^!^])[^\]]*\]/gs, '');
   if (rest.includes('['))
-    return { fault: 'a [ in it is not closed', advice: 'Write `\\[` for the character itself.' };
+    return {
+      fault: english`a [ in it is not closed`,
+      advice: english`Write \`\\[\` for the character itself.`,
+    };
   return undefined;
 }
 

@@ -1,3 +1,4 @@
+import { english } from '../messages/sentence.js';
 import { fromText, toBytes } from './byte-string.js';
 
 /**
@@ -63,11 +64,11 @@ export function* parentNames(name: string): Generator<string> {
  */
 export function unsafeNameReason(name: string): string | undefined {
   const plain = plainName(name);
-  if (plain === '') return 'is empty';
-  if (plain.includes('\0')) return 'holds a NUL';
+  if (plain === '') return english`is empty`;
+  if (plain.includes('\0')) return english`holds a NUL`;
   for (const part of plain.split('/')) {
-    if (part === '') return 'is absolute or has an empty part';
-    if (part === '.' || part === '..') return `has the part ${part}`;
+    if (part === '') return english`is absolute or has an empty part`;
+    if (part === '.' || part === '..') return english`has the part ${part}`;
   }
   return undefined;
 }

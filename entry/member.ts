@@ -1,3 +1,4 @@
+import { english } from '../messages/sentence.js';
 import type { Attributes } from './attributes.js';
 import type { DeviceNumbers } from './device.js';
 
@@ -76,14 +77,14 @@ export type HeldContent = Pick<
 export type MemberFlag = 'newer' | 'grew' | 'changed' | 'padded' | 'inconsistent' | 'unlisted' | 'lacking';
 
 /** How the reason of a folder begins that could not be listed; the folder itself is stored. */
-export const unlistedReason = 'cannot be listed, so its contents are not in the backup';
+export const unlistedReason = english`cannot be listed, so its contents are not in the backup`;
 
 /** Flags of a member that is in the archive, but not whole: it is listed as skipped, too, with these words. */
 const lackWords: Partial<Record<MemberFlag, string>> = {
-  padded: 'shrank or could not be read to its end; zeros stand for the rest in the archive',
-  inconsistent:
-    'changed while it was read, again and again; what is stored may be of several moments. Back it up while nothing ' +
-    'writes to it, or from a snapshot',
+  padded: english`shrank or could not be read to its end; zeros stand for the rest in the archive`,
+  inconsistent: english`changed while it was read, again and again; what is stored may be of several
+    moments. Back it up while nothing
+      writes to it, or from a snapshot`,
 };
 
 /** Flags with the same effect, whose words say more and are not known here. */
@@ -151,9 +152,9 @@ export interface GoneMember {
 
 /** Flags of the packer that mean "not exactly what the source held", in words. */
 const flagWords: Partial<Record<MemberFlag, string>> = {
-  grew: 'grew while it was read: stored at the size it had',
-  changed: 'changed while it was read: stored with the time it had before',
-  newer: 'changed after the scan: stored as it was when it was packed',
+  grew: english`grew while it was read: stored at the size it had`,
+  changed: english`changed while it was read: stored with the time it had before`,
+  newer: english`changed after the scan: stored as it was when it was packed`,
 };
 
 /** Why a member is not exactly what the source held; null when it is. */

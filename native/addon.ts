@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { english } from '../messages/sentence.js';
 
 /** What the crate in this folder exports to JavaScript; see its sources in `src/`. */
 export interface Addon {
@@ -138,7 +139,7 @@ function load(): Addon | null {
  */
 export function missingAttributesReason(): string | undefined {
   if (process.platform !== 'linux' || loadAddon()?.readXattrs !== undefined) return undefined;
-  return `the native part is missing: ${addonMissingReason()}`;
+  return english`the native part is missing: ${addonMissingReason()}`;
 }
 
 /** Why the native part is missing, as the end of a sentence. */
@@ -147,8 +148,8 @@ export function addonMissingReason(): string {
     const { reason } = JSON.parse(readFileSync(new URL('native.json', built), 'utf8')) as {
       reason: string | null;
     };
-    return reason ?? 'it was built, but does not load or work';
+    return reason ?? english`it was built, but does not load or work`;
   } catch {
-    return 'it was not built';
+    return english`it was not built`;
   }
 }

@@ -5,6 +5,7 @@ import { TapeflowFailure, systemErrorCode, describeError } from '../config/failu
 import { makeReadableFolders } from '../config/shared-group.js';
 import { fsyncFolderSync } from '../disk/durable-file.js';
 import { readSecretFile, type SecretFile } from '../disk/secret-file.js';
+import { english } from '../messages/sentence.js';
 
 /** Bytes of the key: the size of a SHA-256 hash. */
 const keyBytes = 32;
@@ -28,13 +29,13 @@ export function messageKey(dataDir: string): string {
   } catch (error) {
     throw new TapeflowFailure(
       'NoKey',
-      `The key of this installation cannot be made in ${keyFile(dataDir)}: ${describeError(error)}.`,
+      english`The key of this installation cannot be made in ${keyFile(dataDir)}: ${describeError(error)}.`,
       { cause: error },
     );
   }
   const made = readKey(dataDir);
   if (made !== undefined) return made;
-  throw new TapeflowFailure('NoKey', `${keyFile(dataDir)} was deleted the moment it was made.`);
+  throw new TapeflowFailure('NoKey', english`${keyFile(dataDir)} was deleted the moment it was made.`);
 }
 
 /** The key; undefined when there is none yet. Throws like `messageKey`. */
@@ -46,9 +47,9 @@ export function readKey(dataDir: string): string | undefined {
   } catch (error) {
     throw new TapeflowFailure(
       'NoKey',
-      `The key of this installation cannot be read from ${file}: ${describeError(error)}.`,
+      english`The key of this installation cannot be read from ${file}: ${describeError(error)}.`,
       {
-        advice: 'Run tapeflow as the user that its workers run as.',
+        advice: english`Run tapeflow as the user that its workers run as.`,
         cause: error,
       },
     );
@@ -57,17 +58,18 @@ export function readKey(dataDir: string): string | undefined {
   if (found.exposed !== undefined) {
     throw new TapeflowFailure(
       'KeyExposed',
-      `Others may read ${file} (mode ${found.exposed}), the key that proves who gives commands.`,
-      { advice: `Delete it, since it may be known, and restart the workers: a new one is made.` },
+      english`Others may read ${file} (mode ${found.exposed}), the key that proves who gives commands.`,
+      { advice: english`Delete it, since it may be known, and restart the workers: a new one is made.` },
     );
   }
   const text = found.text.trim();
   if (!/^[0-9a-f]{64}$/.test(text)) {
     throw new TapeflowFailure(
       'KeyDamaged',
-      `${file} does not hold a key: it is not ${keyBytes * 2} digits.`,
+      english`${file} does not hold a key: it is not ${keyBytes * 2} digits.`,
       {
-        advice: 'Delete it and restart the workers: a new one is made, and unfinished sets are resumed.',
+        advice: english`Delete it and restart the workers: a new one is made, and unfinished sets are
+          resumed.`,
       },
     );
   }

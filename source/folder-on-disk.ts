@@ -1,8 +1,8 @@
 import { lstatSync, readFileSync, readdirSync, statfsSync } from 'node:fs';
 import { describeError } from '../config/failures.js';
 import { atPath } from '../disk/long-path.js';
-import { unlistedReason } from '../entry/member.js';
 import { loadAddon } from '../native/addon.js';
+import { english } from '../messages/sentence.js';
 
 /**
  * File systems without user files: magic numbers from Linux's `linux/magic.h` (proc, sysfs, cgroup, cgroup2, devpts,
@@ -31,10 +31,10 @@ export function namesIn(where: Buffer): string[] | string {
     // As byte strings they sort by their bytes.
     const names = atPath(where, (path) => readdirSync(path, 'latin1')).sort();
     if (process.platform !== 'win32' && !atPath(itself, (path) => lstatSync(path)).isDirectory())
-      return 'became a symbolic link while it was listed; its contents are not in the backup';
+      return english`became a symbolic link while it was listed; its contents are not in the backup`;
     return names;
   } catch (error) {
-    return `${unlistedReason}: ${describeError(error)}`;
+    return english`cannot be listed, so its contents are not in the backup: ${describeError(error)}`;
   }
 }
 

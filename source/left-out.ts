@@ -3,6 +3,7 @@ import { describeOwnEntry } from '../disk/own-folders.js';
 import { displayName, fromText } from '../entry/byte-string.js';
 import { parentNames } from '../entry/member-name.js';
 import type { Tally } from '../entry/tally.js';
+import type { LeftOutReason } from './taken/left-out-texts.js';
 import { isMountPoint, isPseudo } from './folder-on-disk.js';
 import { absolute, type WalkedEntry } from './walked-entry.js';
 import { isAfter, type Walker } from './walker.js';
@@ -81,7 +82,7 @@ export function whyLeftOut(
   { stats }: WalkedEntry,
   where: Buffer,
   { own, ownEntries = {}, pseudo }: Walker,
-): string | undefined {
+): LeftOutReason | undefined {
   if (own.size > 0) {
     const text = where.toString('utf8');
     if (own.has(text === '/' ? text : text.replace(/[/\\]$/, ''))) return 'belongs to tapeflow';

@@ -4,6 +4,7 @@ import { ownFolderAround } from '../disk/own-folders.js';
 import type { Settings } from '../config/settings/settings.js';
 import type { ExcludeRule } from '../entry/excludes.js';
 import type { TakenOptions } from '../entry/tally.js';
+import { english } from '../messages/sentence.js';
 import { isPseudo } from './folder-on-disk.js';
 import { requireNotWhole } from './taken/whole-source.js';
 
@@ -36,9 +37,9 @@ function requireNotOurs(settings: Settings, source: string): void {
   if (own === undefined) return;
   throw usageFailure(
     'SourceIsOurs',
-    `The source ${source} lies in ${own.path}, which is ${own.what} of tapeflow.`,
-    'Give other sources, or move that folder with the settings. A ' +
-      'folder above it can be a source: what is ours is left out.',
+    english`The source ${source} lies in ${own.path}, which is ${own.what} of tapeflow.`,
+    english`Give other sources, or move that folder with the settings. A
+      folder above it can be a source: what is ours is left out.`,
   );
 }
 
@@ -47,8 +48,8 @@ function requireNotPseudo(source: string): void {
   if (!isPseudo(Buffer.from(source))) return;
   throw usageFailure(
     'SourceIsPseudo',
-    `The source ${source} lies in a pseudo file system, whose folders are never taken.`,
-    'Nothing was started; give the files in it that are wanted one by one.',
+    english`The source ${source} lies in a pseudo file system, whose folders are never taken.`,
+    english`Nothing was started; give the files in it that are wanted one by one.`,
   );
 }
 
@@ -59,9 +60,9 @@ async function isFolderThere(source: string): Promise<boolean> {
     throw usageFailure(
       'NoSuchSource',
       systemErrorCode(error) === 'ENOENT'
-        ? `The source ${source} does not exist.`
-        : `The source ${source} cannot be read: ${describeError(error)}.`,
-      'Nothing was started.',
+        ? english`The source ${source} does not exist.`
+        : english`The source ${source} cannot be read: ${describeError(error)}.`,
+      english`Nothing was started.`,
     );
   }
 }

@@ -12,10 +12,11 @@ import { GroupPlanner } from './group-planner.js';
 import type { ScanJob, ScanMessage } from './scan.js';
 import { addTo } from './shrunk.js';
 import { soundSources } from './sound-sources.js';
-import { leftOutTexts } from './taken/left-out-texts.js';
+import { leftOutText, leftOutTexts } from './taken/left-out-texts.js';
 import { unpackNames } from './taken/listed-paths.js';
 import { walk } from './walk.js';
 import { sameThreadWriter } from '../catalog/files/write-batch.js';
+import { english } from '../messages/sentence.js';
 import { ThreadWriter } from './write-in-thread.js';
 
 /** Entries between two checks of the stop flag. */
@@ -24,8 +25,6 @@ const entriesPerLook = 500;
 const reportEveryMs = 200;
 /** Milliseconds after which an incomplete batch is committed, so that slow disks show progress and lose little. */
 const flushEveryMs = 1000;
-
-const allAttributes = 'extended attributes, ACLs and capabilities of all entries';
 
 const report = (message: ScanMessage) => parentPort?.postMessage(message);
 
@@ -56,7 +55,7 @@ async function run(job: ScanJob): Promise<void> {
       ...(listed === undefined ? {} : { listed }),
       tally,
       after,
-      onLeftOut: (path, why) => tally.leftOut.push(`${path} (${why})`),
+      onLeftOut: (path, why) => tally.leftOut.push(leftOutText(path, why)),
       onSource: (source) => {
         const place = job.sources.indexOf(sources[source] ?? listFile ?? '');
         watch.reads(place);
@@ -92,7 +91,8 @@ async function run(job: ScanJob): Promise<void> {
     watch.rests();
     const noAttributes = missingAttributesReason();
     const leftOut = leftOutTexts(tally);
-    if (noAttributes !== undefined) leftOut.push(`${allAttributes} (${noAttributes})`);
+    if (noAttributes !== undefined)
+      leftOut.push(english`extended attributes, ACLs and capabilities of all entries (${noAttributes})`);
     await planner.finish(leftOut, after === undefined ? holdings : undefined);
     report({ progress: { ...planner.counted }, done: true });
   } finally {

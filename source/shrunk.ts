@@ -2,6 +2,7 @@ import type { FormerHoldings, Holding } from '../catalog/sets/holdings.js';
 import { formatCount } from '../config/counts.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { formatBytes } from '../config/sizes.js';
+import { english } from '../messages/sentence.js';
 import type { WalkedEntry } from './walked-entry.js';
 
 /** A source that has less than this part of what it had looks like another one, such as an empty mount point. */
@@ -89,30 +90,26 @@ export function shrunkFailure(shrunk: readonly Shrunk[]): TapeflowFailure {
   const [first, ...others] = shrunk;
   if (first === undefined) throw new Error('no source is shrunk');
   const { source, holds, former } = first;
-  const had = `${filesText(former)} that set ${former.setId} found there`;
+  const [had, has] = [former, holds].map(({ files }) => formatCount(files, 'file', 'files'));
   const what =
     holds.files === 0
-      ? `The source ${source} is empty, without the ${had}`
-      : `The source ${source} holds ${filesText(holds)}, less than a tenth of the ${had}`;
-  const too =
-    others.length === 0
-      ? ''
-      : `; ${formatCount(others.length, 'other source has', 'other sources have')} shrunk like that too: ` +
-        others
-          .slice(0, othersNamed)
-          .map((other) => other.source)
-          .join(', ');
-  return new TapeflowFailure('SourceShrunk', `${what}${too}.`, {
-    advice:
-      'See whether it is mounted and whole, and run the backup again; if it is meant to be so, ' +
-      'run it with --allow-shrunk.',
+      ? english`The source ${source} is empty, without the ${had ?? ''} (${formatBytes(former.bytes)})
+          that set ${former.setId} found there`
+      : english`The source ${source} holds ${has ?? ''} (${formatBytes(holds.bytes)}), less than a tenth
+          of the ${had ?? ''} (${formatBytes(former.bytes)}) that set ${former.setId} found there`;
+  const too = others
+    .slice(0, othersNamed)
+    .map((other) => other.source)
+    .join(', ');
+  const count = formatCount(others.length, 'other source has', 'other sources have');
+  const sentence =
+    others.length === 0 ? `${what}.` : english`${what}; ${count} shrunk like that too: ${too}.`;
+  return new TapeflowFailure('SourceShrunk', sentence, {
+    advice: english`See whether it is mounted and whole, and run the backup again; if it is meant to be so,
+        run it with --allow-shrunk.`,
     details: { sources: shrunk.slice(0, othersNamed).map(({ source }) => source) },
   });
 }
 
 /** Further sources that are named. */
 const othersNamed = 10;
-
-function filesText({ files, bytes }: Holding): string {
-  return `${formatCount(files, 'file', 'files')} (${formatBytes(bytes)})`;
-}

@@ -6,6 +6,7 @@ import { atPath } from '../disk/long-path.js';
 import { deviceNumbers, deviceText } from '../entry/device.js';
 import { toBytes } from '../entry/byte-string.js';
 import { type EntryStats, statsOf } from '../entry/entry-stats.js';
+import { english } from '../messages/sentence.js';
 
 /** One entry of a source, as the scan saw it. Names and link targets are byte strings. */
 export interface WalkedEntry {
@@ -59,8 +60,8 @@ export function look(full: string): WalkedEntry {
   } catch (error) {
     const isTooLong = systemErrorCode(error) === 'ENAMETOOLONG';
     const reason = isTooLong
-      ? 'its path is longer than the system takes; neither it nor its contents are in the backup'
-      : `cannot be looked at: ${describeError(error)}`;
+      ? english`its path is longer than the system takes; neither it nor its contents are in the backup`
+      : english`cannot be looked at: ${describeError(error)}`;
     return { name: full, type: 'other', stats: undefined, linkTarget: null, skipped: reason };
   }
 }
@@ -87,7 +88,7 @@ export function entryOf(full: string, stats: EntryStats, rdev: bigint): WalkedEn
         type: 'other',
         stats,
         linkTarget: null,
-        skipped: 'is of a kind that no archive holds',
+        skipped: english`is of a kind that no archive holds`,
       };
   }
 }
@@ -96,7 +97,7 @@ function targetOf(full: string): Pick<WalkedEntry, 'linkTarget' | 'skipped'> {
   try {
     return { linkTarget: onPlain(full, (path) => readlinkSync(path, 'latin1')), skipped: null };
   } catch (error) {
-    return { linkTarget: null, skipped: `cannot be read: ${describeError(error)}` };
+    return { linkTarget: null, skipped: english`cannot be read: ${describeError(error)}` };
   }
 }
 

@@ -4,6 +4,7 @@ import { memberNameOf } from '../entry/member-name.js';
 import { newTally, type Tally, type TakenOptions } from '../entry/tally.js';
 import { markFinder } from './taken/folder-marks.js';
 import type { WalkedEntry } from './walked-entry.js';
+import type { LeftOutReason } from './taken/left-out-texts.js';
 
 export interface WalkOptions {
   /** Absolute paths of folders and files, resolved; none inside another. */
@@ -22,7 +23,7 @@ export interface WalkOptions {
   /** Only entries after this member name are returned. */
   after: string | undefined;
   /** Called for each own folder, pseudo file system and other file system inside a source. */
-  onLeftOut(path: string, why: string): void;
+  onLeftOut(path: string, why: LeftOutReason): void;
   /** Called before the walk looks at a source, with its place in `sources`, or at what is listed, with their number. */
   onSource?(source: number): void;
 }

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { describeError, TapeflowFailure } from '../../config/failures.js';
+import { english } from '../../messages/sentence.js';
 
 /** Maximum bytes of a file of identities: far more than a hundred take. */
 const mostBytes = 64 * 1024;
@@ -22,14 +23,14 @@ export async function readIdentities(file: string): Promise<Identity[]> {
     requireKey(file, at + 1, text);
     keys.push(text);
   }
-  if (keys.length === 0) throw wrong(file, 'has no identity');
+  if (keys.length === 0) throw wrong(english`The file of identities ${file} has no identity.`);
   const { identityToRecipient } = await import('age-encryption');
   return Promise.all(
     keys.map(async (key) => {
       try {
         return { key, recipient: await identityToRecipient(key) };
       } catch {
-        throw wrong(file, 'has an identity with a typing error');
+        throw wrong(english`The file of identities ${file} has an identity with a typing error.`);
       }
     }),
   );
@@ -48,12 +49,13 @@ export function isReadByOthers(file: string): boolean {
 function linesIn(file: string): string[] {
   let text: string;
   try {
-    if (!statSync(file).isFile()) throw wrong(file, 'is not a regular file');
-    if (statSync(file).size > mostBytes) throw wrong(file, 'is too large for one');
+    if (!statSync(file).isFile()) throw wrong(english`The file of identities ${file} is not a regular file.`);
+    if (statSync(file).size > mostBytes)
+      throw wrong(english`The file of identities ${file} is too large for one.`);
     text = readFileSync(file, 'utf8');
   } catch (error) {
     if (error instanceof TapeflowFailure) throw error;
-    throw wrong(file, `cannot be read: ${describeError(error)}`);
+    throw wrong(english`The file of identities ${file} cannot be read: ${describeError(error)}.`);
   }
   return text.split('\n');
 }
@@ -61,17 +63,26 @@ function linesIn(file: string): string[] {
 function requireKey(file: string, line: number, text: string): void {
   if (/^AGE-SECRET-KEY-1[0-9A-Z]{58}$/.test(text)) return;
   if (text.startsWith('-----BEGIN AGE ENCRYPTED') || text.startsWith('age-encryption.org/'))
-    throw wrong(file, 'is itself encrypted', `Decrypt it first: \`age -d -o KEYFILE ${file}\`.`);
+    throw wrong(
+      english`The file of identities ${file} is itself encrypted.`,
+      english`Decrypt it first: \`age -d -o KEYFILE ${file}\`.`,
+    );
   if (text.startsWith('AGE-PLUGIN-'))
-    throw wrong(file, 'is for a plugin of age, which tapeflow does not run');
+    throw wrong(english`The file of identities ${file} is for a plugin of age, which tapeflow does not run.`);
   if (text.startsWith('-----BEGIN'))
-    throw wrong(file, 'is a key of another kind, such as of SSH', '`age-keygen` makes one of age.');
-  throw wrong(file, `has no identity of age on line ${line}`, 'It begins with AGE-SECRET-KEY-1.');
+    throw wrong(
+      english`The file of identities ${file} is a key of another kind, such as of SSH.`,
+      english`\`age-keygen\` makes one of age.`,
+    );
+  throw wrong(
+    english`The file of identities ${file} has no identity of age on line ${line}.`,
+    english`It begins with AGE-SECRET-KEY-1.`,
+  );
 }
 
-function wrong(file: string, what: string, advice?: string): TapeflowFailure {
+function wrong(sentence: string, advice?: string): TapeflowFailure {
   const options = advice === undefined ? {} : { advice };
-  return new TapeflowFailure('WrongIdentity', `The file of identities ${file} ${what}.`, {
+  return new TapeflowFailure('WrongIdentity', sentence, {
     kind: 'usage',
     ...options,
   });

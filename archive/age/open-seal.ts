@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs';
 import { openArchive, readFromTape } from '../readers/archive-file.js';
+import { english } from '../../messages/sentence.js';
 import { payloadNonceBytes, type PayloadKey } from './age-format.js';
 import { headerBytes, payloadKey } from './seal.js';
 
@@ -32,7 +33,7 @@ export interface Opened {
 export async function openSeal(start: Buffer, identities: readonly string[]): Promise<Opened> {
   const end = headerBytes(start);
   const begins = end + payloadNonceBytes;
-  if (end < 0 || start.length < begins) throw new NotOpened('its age header is damaged', true);
+  if (end < 0 || start.length < begins) throw new NotOpened(english`its age header is damaged`, true);
   const { Decrypter } = await import('age-encryption');
   const decrypter = new Decrypter();
   for (const identity of identities) decrypter.addIdentity(identity);
@@ -42,8 +43,8 @@ export async function openSeal(start: Buffer, identities: readonly string[]): Pr
   } catch (error) {
     const isOther = error instanceof Error && error.message.startsWith('no identity matched');
     throw isOther
-      ? new NotOpened('no identity here opens it: it is encrypted to other keys', false)
-      : new NotOpened('its age header is damaged', true);
+      ? new NotOpened(english`no identity here opens it: it is encrypted to other keys`, false)
+      : new NotOpened(english`its age header is damaged`, true);
   }
   const key = { key: payloadKey(fileKey, start.subarray(end, begins)), begins };
   return { key, begin: start.subarray(0, begins) };

@@ -1,4 +1,5 @@
 import { createCipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { english } from '../../messages/sentence.js';
 import {
   chunkBytes,
   chunkNonce,
@@ -98,7 +99,7 @@ export class Seal {
 /** A recipient that age's X25519 keys do not have the form of. */
 export class WrongRecipient extends Error {
   constructor(readonly recipient: string) {
-    super(`${JSON.stringify(recipient)} is no recipient of age`);
+    super(english`${JSON.stringify(recipient)} is no recipient of age`);
   }
 }
 

@@ -1,6 +1,7 @@
 import { createGunzip, gunzip } from 'node:zlib';
 import { ArchiveDamaged } from '../readers/archive-file.js';
 import type { ArchiveFormat, CodecChoice } from '../../entry/archive-format.js';
+import { english } from '../../messages/sentence.js';
 import { openLibdeflate, type Libdeflate } from './native-codec.js';
 import { requireZstd, throughStream, type Zstd } from './zstd.js';
 import { zstdFrame } from './zstd-frame.js';
@@ -59,7 +60,7 @@ const zstdDecompressor = (zstd: Zstd): Decompressor => ({
   async block(compressed, most, what) {
     const frame = zstdFrame(compressed);
     if (frame === undefined || frame.bytes !== compressed.length || frame.contentBytes > most)
-      throw new ArchiveDamaged(`${what} is damaged (it is no zstd frame of its size)`);
+      throw new ArchiveDamaged(english`${what} is damaged (it is no zstd frame of its size)`);
     try {
       return await zstd.decompress(compressed, frame.contentBytes);
     } catch (error) {
@@ -72,12 +73,14 @@ const zstdDecompressor = (zstd: Zstd): Decompressor => ({
 const plainDecompressor: Decompressor = {
   format: 'none',
   async block(stored, most, what) {
-    if (stored.length > most) throw new ArchiveDamaged(`${what} has ${stored.length} bytes`);
+    if (stored.length > most) throw new ArchiveDamaged(english`${what} has ${stored.length} bytes`);
     return stored;
   },
   all: (chunks) => chunks,
 };
 
 function damaged(what: string, error: unknown): ArchiveDamaged {
-  return new ArchiveDamaged(`${what} is damaged (${error instanceof Error ? error.message : 'error'})`);
+  return new ArchiveDamaged(
+    english`${what} is damaged (${error instanceof Error ? error.message : 'error'})`,
+  );
 }

@@ -1,6 +1,7 @@
 import { gunzipSync } from 'node:zlib';
 import { loadAddon, addonMissingReason, type Addon } from '../../native/addon.js';
 import type { ArchiveFormat, CodecChoice } from '../../entry/archive-format.js';
+import { english } from '../../messages/sentence.js';
 
 /** gzip by libdeflate, from the native part. */
 export type Libdeflate = Pick<Addon, 'MOST_BYTES' | 'outputBytes' | 'gzip' | 'gunzip'>;
@@ -27,13 +28,13 @@ export async function missingNativeNote(
   choice: CodecChoice,
 ): Promise<string | undefined> {
   if (choice === 'zlib' || (await openLibdeflate()) !== undefined) return undefined;
-  return `The native part is missing (${addonMissingReason()}): ${lossWithoutNative(format)}.`;
+  return english`The native part is missing (${addonMissingReason()}): ${lossWithoutNative(format)}.`;
 }
 
 /** The same as a part of a sentence. Node's own zstd, where there is one, is the same library. */
 export function lossWithoutNative(format: ArchiveFormat): string {
-  const times = 'restored times are exact to a microsecond only';
-  return format === 'gzip' ? `gzip takes about twice the processor time, and ${times}` : times;
+  const times = english`restored times are exact to a microsecond only`;
+  return format === 'gzip' ? english`gzip takes about twice the processor time, and ${times}` : times;
 }
 
 /** A compressible text for testing a codec. */

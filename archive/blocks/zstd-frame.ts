@@ -1,3 +1,5 @@
+import { english } from '../../messages/sentence.js';
+
 /** One zstd frame as the packer makes it. */
 export interface ZstdFrame {
   /** Bytes of the whole frame. */
@@ -94,12 +96,12 @@ export class FrameCutter {
   async *frame(): AsyncGenerator<Buffer, undefined> {
     await this.fill(maxHeaderBytes);
     const header = headerOf(this.ahead);
-    if (header === undefined) throw new Error('unknown frame');
+    if (header === undefined) throw new Error(english`unknown frame`);
     yield* this.take(header.bytes);
     for (let isLast = false; !isLast;) {
       await this.fill(blockHeaderBytes);
       const block = this.ahead.length < blockHeaderBytes ? undefined : blockAt(this.ahead, 0);
-      if (block === undefined) throw new Error('unknown block, or unexpected end of file');
+      if (block === undefined) throw new Error(english`unknown block, or unexpected end of file`);
       yield* this.take(blockHeaderBytes + block.bytes);
       ({ isLast } = block);
     }
@@ -110,7 +112,7 @@ export class FrameCutter {
   private async *take(bytes: number): AsyncGenerator<Buffer, undefined> {
     for (let left = bytes; left > 0;) {
       await this.fill(1);
-      if (this.ahead.length === 0) throw new Error('unexpected end of file');
+      if (this.ahead.length === 0) throw new Error(english`unexpected end of file`);
       const part = this.ahead.subarray(0, left);
       this.ahead = this.ahead.subarray(part.length);
       left -= part.length;

@@ -2,6 +2,7 @@ import zlib from 'node:zlib';
 import { releaseBuffer, acquireBuffer } from './buffer-pool.js';
 import { FormatUnsupported, formatBlockBytes, type CodecChoice } from '../../entry/archive-format.js';
 import { loadAddon, type Addon, type ZstdStream } from '../../native/addon.js';
+import { english } from '../../messages/sentence.js';
 import { trialText } from './native-codec.js';
 import { FrameCutter } from './zstd-frame.js';
 
@@ -41,9 +42,12 @@ export function openZstd(choice: CodecChoice): Promise<Zstd | undefined> {
 export async function requireZstd(choice: CodecChoice): Promise<Zstd> {
   const zstd = await openZstd(choice);
   if (zstd !== undefined) return zstd;
-  const addon =
-    choice === 'auto' ? ', or cargo at set-up' : ', or COMPRESSION_CODEC=auto and cargo at set-up';
-  throw new FormatUnsupported(`zstd is not there: it needs Node 22.15 or newer${addon}`);
+  throw new FormatUnsupported(
+    choice === 'auto'
+      ? english`zstd is not there: it needs Node 22.15 or newer, or cargo at set-up`
+      : english`zstd is not there: it needs Node 22.15 or newer, or COMPRESSION_CODEC=auto and cargo at
+        set-up`,
+  );
 }
 
 async function open(choice: CodecChoice): Promise<Zstd | undefined> {
@@ -80,7 +84,8 @@ function addonZstd(addon: Addon): Zstd {
     async decompress(frame, contentBytes) {
       const content = Buffer.allocUnsafeSlow(contentBytes);
       const bytes = await addon.zstdDecompress(frame, content);
-      if (bytes !== contentBytes) throw new Error(`it holds ${bytes} bytes instead of ${contentBytes}`);
+      if (bytes !== contentBytes)
+        throw new Error(english`it holds ${bytes} bytes instead of ${contentBytes}`);
       return content;
     },
     decompressAll: (chunks) => framesByAddon(new addon.ZstdStream(), chunks),
@@ -108,7 +113,7 @@ async function* framesByAddon(
       if (given > 0) yield output.subarray(0, given);
     }
   }
-  if (isBegun && !stream.ended) throw new Error('unexpected end of file');
+  if (isBegun && !stream.ended) throw new Error(english`unexpected end of file`);
   return undefined;
 }
 
@@ -142,7 +147,7 @@ function nodeZstd(node: NodeZstd): Zstd {
       const options = { chunkSize: Math.max(contentBytes + 1, 64), maxOutputLength: contentBytes + 1 };
       const content = await called((done) => node.zstdDecompress(frame, options, done));
       if (content.length !== contentBytes)
-        throw new Error(`it holds ${content.length} bytes instead of ${contentBytes}`);
+        throw new Error(english`it holds ${content.length} bytes instead of ${contentBytes}`);
       return content;
     },
     decompressAll: (chunks) => framesByNode(node, chunks),

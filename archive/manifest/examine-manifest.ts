@@ -8,6 +8,7 @@ import {
 import type { PayloadKey } from '../age/age-format.js';
 import { isWhole } from '../../entry/member.js';
 import { unsafeNameReason } from '../../entry/member-name.js';
+import { english } from '../../messages/sentence.js';
 import { readManifest, type ManifestLine } from './read-manifest.js';
 
 /** The header is set if at least that could be read. */
@@ -48,7 +49,8 @@ export async function examineManifest(
         if (line.kind === 'member') {
           counted.members += 1;
           if (!isWhole(line.member.flags)) counted.lacking += 1;
-          if (member !== undefined && name <= member) throw new ManifestError('its names are not in order');
+          if (member !== undefined && name <= member)
+            throw new ManifestError(english`its names are not in order`);
           member = name;
         } else counted[line.kind] += 1;
         if (line.kind === 'skipped' && unsafeNameReason(name) !== undefined) continue;
@@ -56,15 +58,15 @@ export async function examineManifest(
         if (last === undefined || name > last) last = name;
       }
     }
-    if (header === undefined || end === undefined) throw new ManifestError('it is cut short');
+    if (header === undefined || end === undefined) throw new ManifestError(english`it is cut short`);
     const { members, skipped, kept, gone } = counted;
     const { changes } = header;
     const isCounted = members === end.members && skipped === end.skipped && kept === end.kept;
     if (!isCounted || (changes !== undefined && gone !== end.gone))
-      throw new ManifestError('it does not hold as many entries as it says');
+      throw new ManifestError(english`it does not hold as many entries as it says`);
     if (changes !== undefined) {
       if ((first ?? changes.first) < changes.first || (last ?? changes.last) > changes.last)
-        throw new ManifestError('it holds names that are not of its group');
+        throw new ManifestError(english`it holds names that are not of its group`);
       ({ first, last } = changes);
     }
   } catch (error) {
@@ -85,7 +87,7 @@ function nameOf(line: Exclude<ManifestLine, { kind: 'header' | 'end' }>): { name
 
 function requireIdentity(header: ManifestHeader, { set, group, archives }: ArchiveIdentity): void {
   if (header.set !== set || header.group !== group || !archives.includes(header.archive))
-    throw new ManifestError('it belongs to another archive');
+    throw new ManifestError(english`it belongs to another archive`);
 }
 
 /** The entries of a manifest that was examined; skipped entries whose names cannot be paths are left out. */

@@ -17,6 +17,7 @@ import { unsafeNameReason } from '../../entry/member-name.js';
 import type { GoneMember, UnchangedMember, PackedMember, SkippedMember } from '../../entry/member.js';
 import { changesFields, headerFields, lineSchemas } from './line-schemas.js';
 import { readUnfollowed } from '../../disk/open-flags.js';
+import { english } from '../../messages/sentence.js';
 
 export type ManifestLine =
   | { kind: 'header'; header: ManifestHeader }
@@ -44,15 +45,15 @@ export async function* readManifest(path: string, opened?: PayloadKey): AsyncGen
       const parsed = parseLine(line, number);
       if (parsed === undefined) continue;
       if ((number === 1) !== (parsed.kind === 'header'))
-        throw new ManifestError(`line ${number} is out of place`);
+        throw new ManifestError(english`line ${number} is out of place`);
       ended = parsed.kind === 'end';
       yield parsed;
     }
-    if (!ended) throw new ManifestError('it is cut short');
+    if (!ended) throw new ManifestError(english`it is cut short`);
   } catch (error) {
     if (error instanceof ManifestError) throw error;
-    if (error instanceof LineTooLong) throw new ManifestError(`line ${number + 1} is too long`);
-    throw new ManifestError(`it cannot be read: ${error instanceof Error ? error.message : 'error'}`);
+    if (error instanceof LineTooLong) throw new ManifestError(english`line ${number + 1} is too long`);
+    throw new ManifestError(english`it cannot be read: ${error instanceof Error ? error.message : 'error'}`);
   }
 }
 
@@ -61,7 +62,7 @@ async function* gunzippedLines(path: string, opened: PayloadKey | undefined): As
   const handle = await open(path, readUnfollowed);
   const text = createGunzip();
   try {
-    if (!(await handle.stat()).isFile()) throw new ManifestError('it is not a regular file');
+    if (!(await handle.stat()).isFile()) throw new ManifestError(english`it is not a regular file`);
     const file: Readable =
       opened === undefined
         ? handle.createReadStream({ autoClose: false })
@@ -98,22 +99,24 @@ function parseLine(line: string, number: number): ManifestLine | undefined {
   try {
     value = JSON.parse(line);
   } catch {
-    throw new ManifestError(`line ${number} is not JSON`);
+    throw new ManifestError(english`line ${number} is not JSON`);
   }
-  if (value === null || typeof value !== 'object') throw new ManifestError(`line ${number} is not an object`);
+  if (value === null || typeof value !== 'object')
+    throw new ManifestError(english`line ${number} is not an object`);
   const check = <T>(schema: z.ZodType<T>): T => {
     const result = schema.safeParse(value);
     if (result.success) return result.data;
     const issue = result.error.issues[0];
     throw new ManifestError(
-      `line ${number}: ${issue?.path.join('.') ?? ''} ${escapeForTerminal(issue?.message ?? 'is wrong').slice(0, 200)}`,
+      english`line ${number}: ${issue?.path.join('.') ?? ''}
+        ${escapeForTerminal(issue?.message ?? 'is wrong').slice(0, 200)}`,
     );
   };
   if ('tapeflow' in value) {
     const fields = check(headerFields);
     const header = headerOf(fields);
     if (fields.version !== changesVersion) return { kind: 'header', header };
-    if (header.base === undefined) throw new ManifestError('it does not say what it builds on');
+    if (header.base === undefined) throw new ManifestError(english`it does not say what it builds on`);
     return { kind: 'header', header: { ...header, changes: changesOf(check(changesFields), number) } };
   }
   if ('end' in value) {
@@ -143,7 +146,7 @@ type HeaderFields = z.output<typeof headerFields>;
 function headerOf({ tapeflow: _, version, ...header }: HeaderFields): ManifestHeader {
   if (readableVersions.includes(version)) return header;
   const known = `${readableVersions.slice(0, -1).join(', ')} and ${changesVersion}`;
-  throw new ManifestError(`it has version ${version}, and this program reads ${known}`);
+  throw new ManifestError(english`it has version ${version}, and this program reads ${known}`);
 }
 
 function changesOf(fields: z.output<typeof changesFields>, number: number): ManifestChanges {
@@ -196,7 +199,9 @@ function requireSafe(names: readonly string[], number: number): void {
   for (const used of names) {
     const wrong = unsafeNameReason(used);
     if (wrong !== undefined)
-      throw new ManifestError(`line ${number}: the name "${displayName(used.slice(0, 200))}" ${wrong}`);
+      throw new ManifestError(
+        english`line ${number}: the name "${displayName(used.slice(0, 200))}" ${wrong}`,
+      );
   }
 }
 
@@ -205,6 +210,6 @@ function nameIn(fields: Record<string, unknown>, key: string, number: number): s
   const base64 = fields[`${key}Base64`];
   if (typeof text === 'string') return fromText(text);
   if (typeof base64 === 'string') return Buffer.from(base64, 'base64').toString('latin1');
-  if (key !== 'target' && key !== 'hardLinkOf') throw new ManifestError(`line ${number} has no name`);
+  if (key !== 'target' && key !== 'hardLinkOf') throw new ManifestError(english`line ${number} has no name`);
   return undefined;
 }

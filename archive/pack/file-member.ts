@@ -2,6 +2,7 @@ import { closeSync, fstatSync } from 'node:fs';
 import type { PackedMember, PlannedMember } from '../../entry/member.js';
 import { encodeHeaders } from '../tar/tar-header.js';
 import { paddedBytes } from '../tar/tar-records.js';
+import { english } from '../../messages/sentence.js';
 import { sha256Of } from './content-hash.js';
 import { whyTooLarge, type FilePacking } from './file-packing.js';
 import { attributesOfOpen } from './read-attributes.js';
@@ -93,6 +94,5 @@ export class FileMembers {
 
 const noBytes = Buffer.alloc(0);
 
-const unsizedReason =
-  `says that it is empty and has more than ${unsizedBytes / 1024 / 1024} MiB: ` +
-  'how much it has must be known before it is stored';
+const unsizedReason = english`says that it is empty and has more than ${unsizedBytes / 1024 / 1024} MiB:
+    how much it has must be known before it is stored`;

@@ -1,6 +1,7 @@
 import type { BlockWriter } from '../blocks/block-writer.js';
 import type { CodecChoice } from '../../entry/archive-format.js';
 import { storedBytes, type PlannedMember } from '../../entry/member.js';
+import { english } from '../../messages/sentence.js';
 import type { ContentHash } from './content-hash.js';
 import type { PackProgress } from './pack-options.js';
 
@@ -28,5 +29,5 @@ export function whyTooLarge(
   const planned = storedBytes(entry);
   const isPlanned = size <= planned && !isAgain;
   if (maxBytes === null || isPlanned || progress.bytesIn + size <= maxBytes) return undefined;
-  return `grew from ${planned} to ${size} bytes since the scan, beyond the archive's limit`;
+  return english`grew from ${planned} to ${size} bytes since the scan, beyond the archive's limit`;
 }

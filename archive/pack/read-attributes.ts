@@ -3,6 +3,7 @@ import { displayName, fromBytes } from '../../entry/byte-string.js';
 import { aclNames, attributesFrom, type Attributes, type RawAttribute } from '../../entry/attributes.js';
 import { aclText } from '../../entry/posix-acl.js';
 import { loadAddon, type Xattr } from '../../native/addon.js';
+import { english } from '../../messages/sentence.js';
 
 /** What an entry has of attributes. */
 export interface ReadAttributes {
@@ -34,25 +35,32 @@ export function understood(found: readonly Xattr[] | null): ReadAttributes {
   for (const { name, value, error } of found) {
     const shown = displayName(fromBytes(name));
     const isAcl = shown === aclNames.accessAcl || shown === aclNames.defaultAcl;
-    if (value === undefined) lacking.push(`${whatOf(shown)} (${reasonOf(error)})`);
-    else if (isAcl && aclText(value) === undefined) lacking.push(`${whatOf(shown)} (of an unknown form)`);
+    if (value === undefined) lacking.push(lackOf(shown, reasonOf(error)));
+    else if (isAcl && aclText(value) === undefined) lacking.push(lackOf(shown, english`of an unknown form`));
     else read.push({ name, value });
   }
-  const lacks = lacking.length === 0 ? undefined : `is stored without ${lacking.join(' and ')}`;
+  const lacks = lacksText(lacking);
   return { attributes: attributesFrom(read), lacks };
 }
 
-function whatOf(shown: string): string {
-  return shown === '' ? 'its attributes' : `its attribute ${shown}`;
+function lacksText([first, ...others]: readonly string[]): string | undefined {
+  if (first === undefined) return undefined;
+  return others.length === 0
+    ? english`is stored without ${first}`
+    : english`is stored without ${first} and ${others.join(' and ')}`;
+}
+
+function lackOf(shown: string, why: string): string {
+  return shown === '' ? english`its attributes (${why})` : english`its attribute ${shown} (${why})`;
 }
 
 function reasonOf(error = 0): string {
   const code = getSystemErrorName(-error);
   const words: Record<string, string> = {
-    E2BIG: 'more than the system reads',
-    EACCES: 'permission denied',
-    EPERM: 'operation not permitted',
-    EIO: 'input/output error',
+    E2BIG: english`more than the system reads, E2BIG`,
+    EACCES: english`permission denied, EACCES`,
+    EPERM: english`operation not permitted, EPERM`,
+    EIO: english`input/output error, EIO`,
   };
-  return words[code] === undefined ? code : `${words[code]}, ${code}`;
+  return words[code] ?? code;
 }

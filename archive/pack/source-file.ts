@@ -12,6 +12,7 @@ import { splitTime } from '../../entry/file-time.js';
 import type { PlannedMember } from '../../entry/member.js';
 import { readUnfollowed } from '../../disk/open-flags.js';
 import { loadAddon } from '../../native/addon.js';
+import { english } from '../../messages/sentence.js';
 
 /** Thrown with the reason for skipping an entry. */
 export class SkipEntry extends Error {}
@@ -73,15 +74,15 @@ function openQuietly(path: Buffer, owner: number): number {
 }
 
 const plainReasons: Record<string, string> = {
-  ENOENT: 'vanished after the scan',
-  ENOTDIR: 'vanished after the scan: a folder above it is none any more',
-  ELOOP: 'became a symbolic link after the scan',
-  EINVAL: 'is no symbolic link any more',
-  ENXIO: 'became a socket or pipe after the scan',
-  EACCES: 'cannot be read: permission denied',
-  EPERM: 'cannot be read: operation not permitted',
-  EIO: 'cannot be read: input/output error',
-  ENAMETOOLONG: 'cannot be read: its path is longer than the system takes',
+  ENOENT: english`vanished after the scan`,
+  ENOTDIR: english`vanished after the scan: a folder above it is none any more`,
+  ELOOP: english`became a symbolic link after the scan`,
+  EINVAL: english`is no symbolic link any more`,
+  ENXIO: english`became a socket or pipe after the scan`,
+  EACCES: english`cannot be read: permission denied`,
+  EPERM: english`cannot be read: operation not permitted`,
+  EIO: english`cannot be read: input/output error`,
+  ENAMETOOLONG: english`cannot be read: its path is longer than the system takes`,
 };
 
 /** True for an error of a call of the system. */
@@ -93,24 +94,20 @@ export function isSystemError(error: unknown): boolean {
 export function unreadableReason(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === '' || notTheFiles.has(code)) throw error;
-  return plainReasons[code] ?? `cannot be read: ${code}`;
+  return plainReasons[code] ?? english`cannot be read: ${code}`;
 }
 
 /** Why an entry is skipped whose type has changed since the scan. */
 export function changedTypeReason(stats: BigIntStats): string {
-  const now = stats.isFile()
-    ? 'a file'
-    : stats.isDirectory()
-      ? 'a folder'
-      : stats.isSymbolicLink()
-        ? 'a symbolic link'
-        : 'a special file';
-  return `became ${now} after the scan`;
+  if (stats.isFile()) return english`became a file after the scan`;
+  if (stats.isDirectory()) return english`became a folder after the scan`;
+  return stats.isSymbolicLink()
+    ? english`became a symbolic link after the scan`
+    : english`became a special file after the scan`;
 }
 
-const behindLink =
-  'lies behind a symbolic link that took the place of a folder after ' +
-  'the scan: what is there now is not backed up under this name';
+const behindLink = english`lies behind a symbolic link that took the place of a folder after
+    the scan: what is there now is not backed up under this name`;
 
 /**
  * Throws `SkipEntry` when an open file is not at the path of its entry, because a folder above it was replaced by a

@@ -2,6 +2,7 @@ import { fstatSync, type BigIntStats } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { storedBytes, type MemberFlag, type PackedMember, type PlannedMember } from '../../entry/member.js';
 import { paddedBytes } from '../tar/tar-records.js';
+import { english } from '../../messages/sentence.js';
 import { whyTooLarge, type FilePacking } from './file-packing.js';
 import { holesOf } from './holes.js';
 import {
@@ -87,7 +88,7 @@ export class SteadyFiles {
     if (!tar.rewind(begins)) return this.pad(reading, last);
     progress.bytesIn = bytesBefore;
     if (last !== undefined) return inconsistent(last);
-    return error === undefined ? 'shrank again and again while it was read' : unreadableReason(error);
+    return error === undefined ? english`shrank again and again while it was read` : unreadableReason(error);
   }
 
   /** Its header is already written and promises more bytes: zeros replace the missing ones. */

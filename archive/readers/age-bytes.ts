@@ -9,6 +9,7 @@ import {
   tagBytes,
   type PayloadKey,
 } from '../age/age-format.js';
+import { english } from '../../messages/sentence.js';
 import type { ArchiveBytes, BytesRead, LostRange } from './archive-bytes.js';
 import { holeText, readFromTape } from './archive-file.js';
 
@@ -67,7 +68,8 @@ export class AgeBytes implements ArchiveBytes {
         const why =
           hole !== undefined
             ? holeText(hole, from, error)
-            : `bytes ${begin} to ${stop + from - 1} of the file cannot be decrypted, since they are damaged`;
+            : english`bytes ${begin} to ${stop + from - 1} of the file cannot be decrypted, since they are
+              damaged`;
         lost.push({ ...lose(range, number), why, isUnreadable: hole !== undefined });
         if (tear) break;
       }

@@ -8,6 +8,7 @@ import {
 } from '../../disk/read-with-retries.js';
 import { onSideSync, withSide } from '../../config/sides.js';
 import { readUnfollowed } from '../../disk/open-flags.js';
+import { english } from '../../messages/sentence.js';
 
 /** The requested bytes cannot be read from this archive; the message is part of a sentence. */
 export class ArchiveDamaged extends Error {}
@@ -18,7 +19,7 @@ export function openArchive(path: string): { fd: number; size: number } {
     const fd = openSync(path, readUnfollowed);
     try {
       const stats = fstatSync(fd);
-      if (!stats.isFile()) throw new ArchiveDamaged('it is not a regular file');
+      if (!stats.isFile()) throw new ArchiveDamaged(english`it is not a regular file`);
       return { fd, size: stats.size };
     } catch (error) {
       closeSync(fd);
@@ -60,5 +61,6 @@ export function readFromTape(
 
 /** Describes unreadable bytes of an archive file, and why they cannot be read. */
 export function holeText({ from, to }: Hole, position: number, error: unknown): string {
-  return `bytes ${position + from} to ${position + to - 1} of the file cannot be read: ${describeError(error)}`;
+  return english`bytes ${position + from} to ${position + to - 1} of the file cannot be read:
+    ${describeError(error)}`;
 }

@@ -1,5 +1,6 @@
 import { inflateRaw } from 'node:zlib';
 import { zstdFrame } from '../blocks/zstd-frame.js';
+import { english } from '../../messages/sentence.js';
 import { ArchiveDamaged } from './archive-file.js';
 
 /** Bytes of a gzip member's header without optional fields, and of its trailer (RFC 1952, 2.3). */
@@ -37,8 +38,8 @@ function deflatedBytes(bytes: Buffer, most: number, what: string): Promise<numbe
         // With `info`, the result has the buffer and the engine; the engine's `bytesWritten` counts its input.
         resolve((result as unknown as { engine: { bytesWritten: number } }).engine.bytesWritten);
       } else if ('code' in error && error.code === 'ERR_BUFFER_TOO_LARGE')
-        reject(new NoBlock(`${what} is larger than a block`));
-      else reject(new ArchiveDamaged(`${what} is damaged (${error.message})`));
+        reject(new NoBlock(english`${what} is larger than a block`));
+      else reject(new ArchiveDamaged(english`${what} is damaged (${error.message})`));
     });
   });
 }

@@ -2,6 +2,7 @@ import { formatBlockBytes } from '../../entry/archive-format.js';
 import type { PayloadKey } from '../age/age-format.js';
 import type { Decompressor } from '../blocks/decompressor.js';
 import { zstdFrame } from '../blocks/zstd-frame.js';
+import { english } from '../../messages/sentence.js';
 import { ArchiveDamaged } from './archive-file.js';
 import { frameBytes, headBytes, memberBytes, NoBlock, plainHead, zstdMagic } from './block-bounds.js';
 import { Chunks, noChunk } from './chunks.js';
@@ -57,9 +58,11 @@ export class BlockScanner extends Chunks implements ForwardSource {
   protected async following(start: number): Promise<Chunk | undefined> {
     if (await this.isAtEnd()) return undefined;
     if (start !== this.blocks.length * this.blockBytes)
-      throw new ArchiveDamaged(`block ${this.blocks.length} has ${this.current?.data.length ?? 0} bytes`);
+      throw new ArchiveDamaged(
+        english`block ${this.blocks.length} has ${this.current?.data.length ?? 0} bytes`,
+      );
     await this.readAhead(0);
-    const { bytes, data } = await this.blockNext(`block ${this.blocks.length + 1}`);
+    const { bytes, data } = await this.blockNext(this.blocks.length + 1);
     this.ahead = this.ahead.subarray(bytes);
     this.blocks.push(bytes);
     return { start, data };
@@ -126,7 +129,7 @@ export class BlockScanner extends Chunks implements ForwardSource {
   /** The block at the current position after damage; undefined if there is none. */
   private async wholeBlock(): Promise<{ bytes: number; data: Buffer } | undefined> {
     await this.readAhead(0);
-    const block = await this.blockNext('block').catch((error: unknown) => {
+    const block = await this.blockNext(this.blocks.length + 1).catch((error: unknown) => {
       if (error instanceof ArchiveDamaged) return undefined;
       throw error;
     });
@@ -149,8 +152,9 @@ export class BlockScanner extends Chunks implements ForwardSource {
   }
 
   /** The block at the current position; enough bytes for a whole block have been read, if the file has them. */
-  private async blockNext(what: string): Promise<{ bytes: number; data: Buffer }> {
+  private async blockNext(number: number): Promise<{ bytes: number; data: Buffer }> {
     const { ahead, position: begin } = this;
+    const what = english`block ${number}`;
     const hole = this.file.holeAfter(begin);
     const reach = hole === undefined ? Infinity : hole.from - begin;
     try {
@@ -159,16 +163,16 @@ export class BlockScanner extends Chunks implements ForwardSource {
           ? await memberBytes(ahead, this.blockBytes, what)
           : frameBytes(ahead, this.blockBytes);
       if (bytes === undefined) {
-        if (this.blocks.length === 0) throw new NoBlock(`${what} does not begin as one`);
-        throw new ArchiveDamaged(`${what} does not begin as one`);
+        if (this.blocks.length === 0) throw new NoBlock(english`${what} does not begin as one`);
+        throw new ArchiveDamaged(english`${what} does not begin as one`);
       }
-      if (bytes > ahead.length) throw new ArchiveDamaged(`${what} is cut short`);
-      if (bytes > reach) throw new ArchiveDamaged(`${what} is damaged`);
+      if (bytes > ahead.length) throw new ArchiveDamaged(english`${what} is cut short`);
+      if (bytes > reach) throw new ArchiveDamaged(english`${what} is damaged`);
       return { bytes, data: await this.decompressor.block(ahead.subarray(0, bytes), this.blockBytes, what) };
     } catch (error) {
       if (!(error instanceof ArchiveDamaged) || hole === undefined) throw error;
       if (reach > this.blockBytes + spareBytes) throw error;
-      throw new ArchiveDamaged(`${what}: ${hole.why}`);
+      throw new ArchiveDamaged(english`block ${number}: ${hole.why}`);
     }
   }
 

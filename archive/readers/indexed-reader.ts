@@ -1,6 +1,7 @@
 import type { BlockIndex } from '../../entry/block-index.js';
 import type { PayloadKey } from '../age/age-format.js';
 import type { Decompressor } from '../blocks/decompressor.js';
+import { english } from '../../messages/sentence.js';
 import type { ArchiveBytes, LostRange } from './archive-bytes.js';
 import { ArchiveDamaged } from './archive-file.js';
 import { openBytes } from './open-bytes.js';
@@ -125,21 +126,24 @@ export class IndexedReader implements TarSource {
     const from = this.begins[block] ?? 0;
     const bytes = blocks[block] ?? 0;
     if (from + bytes > this.file.size)
-      throw new ArchiveDamaged(`the archive is cut short: it ends after ${this.file.fileSize} bytes`);
+      throw new ArchiveDamaged(english`the archive is cut short: it ends after ${this.file.fileSize} bytes`);
     const compressed = Buffer.allocUnsafe(bytes);
     const isPlain = this.decompressor.format === 'none';
     const reading = this.file.read(compressed, from, !isPlain);
     const { bytes: read, holes } = reading instanceof Promise ? await reading : reading;
-    const what = `block ${block + 1} of ${blocks.length}`;
+    const what = english`block ${block + 1} of ${blocks.length}`;
     const unreadable = holes.filter(({ isUnreadable }) => isUnreadable);
     if (unreadable.length > 0 && this.known[block] !== UNREADABLE)
-      this.unreadable.push(...unreadable.map(({ why }) => `${what}: ${why}`));
+      this.unreadable.push(
+        ...unreadable.map(({ why }) => english`block ${block + 1} of ${blocks.length}: ${why}`),
+      );
     if (this.known.length > block) this.known[block] = unreadable.length === 0 ? READ : UNREADABLE;
-    if (holes.length > 0 && !isPlain) throw new ArchiveDamaged(`${what}: ${holes[0]?.why ?? ''}`);
-    if (read < bytes) throw new ArchiveDamaged('the archive became shorter while it was read');
+    if (holes.length > 0 && !isPlain)
+      throw new ArchiveDamaged(english`block ${block + 1} of ${blocks.length}: ${holes[0]?.why ?? ''}`);
+    if (read < bytes) throw new ArchiveDamaged(english`the archive became shorter while it was read`);
     const data = await this.decompressor.block(compressed, blockBytes, what);
     if (block < blocks.length - 1 && data.length !== blockBytes)
-      throw new ArchiveDamaged(`${what} has ${data.length} bytes`);
+      throw new ArchiveDamaged(english`${what} has ${data.length} bytes`);
     return { data, holes };
   }
 }

@@ -1,6 +1,7 @@
 import { SideError } from '../../config/sides.js';
 import type { PayloadKey } from '../age/age-format.js';
 import type { Decompressor } from '../blocks/decompressor.js';
+import { english } from '../../messages/sentence.js';
 import type { ArchiveBytes } from './archive-bytes.js';
 import { ArchiveDamaged } from './archive-file.js';
 import { openBytes } from './open-bytes.js';
@@ -42,7 +43,8 @@ export class StreamReader implements TarSource {
       } catch (error) {
         if (error instanceof SideError) throw error;
         throw new ArchiveDamaged(
-          `it cannot be read after ${start + data.length} bytes (${error instanceof Error ? error.message : 'error'})`,
+          english`it cannot be read after ${start + data.length} bytes
+            (${error instanceof Error ? error.message : 'error'})`,
         );
       }
       this.current = next.done === true ? undefined : { start: start + data.length, data: next.value };

@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { ArchiveDamaged } from './archive-file.js';
 
 /** Uncompressed bytes of an archive, from `start` on. */
@@ -22,5 +23,5 @@ export interface TarSource {
 
 /** The error for an archive that ends inside a file's content. */
 export function endsInside(at: number): ArchiveDamaged {
-  return new ArchiveDamaged(`it ends after ${at} bytes, inside the file`);
+  return new ArchiveDamaged(english`it ends after ${at} bytes, inside the file`);
 }

@@ -8,6 +8,7 @@ import type { LineSpool } from '../manifest/line-spool.js';
 import { memberLine, skippedLine } from '../manifest/manifest.js';
 import { unsafeNameReason } from '../../entry/member-name.js';
 import { storedBytes, type PackedMember } from '../../entry/member.js';
+import { english } from '../../messages/sentence.js';
 import { nextMemberStart, type MemberStart } from './next-member.js';
 import { readEntry, type TarEntry } from './tar-entry.js';
 
@@ -97,16 +98,16 @@ function damageText(chains: readonly Chain[], counted: readonly Chain[]): string
   let last: string | undefined;
   for (const chain of named) {
     const next = `/${displayName(chain.first ?? '')}`;
-    if (last !== undefined) lost.push(`what lies between /${displayName(last)} and ${next} is lost`);
-    else if (chain !== chains[0]) lost.push(`what comes before ${next} is lost`);
+    if (last !== undefined) lost.push(english`what lies between /${displayName(last)} and ${next} is lost`);
+    else if (chain !== chains[0]) lost.push(english`what comes before ${next} is lost`);
     last = chain.last;
   }
-  if (last === undefined) lost.push('nothing of it is there');
+  if (last === undefined) lost.push(english`nothing of it is there`);
   else if (counted.at(-1)?.end !== 'end' || named.at(-1) !== counted.at(-1))
-    lost.push(`what comes after /${displayName(last)} is lost`);
+    lost.push(english`what comes after /${displayName(last)} is lost`);
   const shown = lost.slice(0, 20);
-  if (lost.length > shown.length) shown.push(`and so at ${lost.length - shown.length} more places`);
-  return `is damaged (${damage?.why ?? chains[0]?.why ?? ''}): ${shown.join(', ')}`;
+  if (lost.length > shown.length) shown.push(english`and so at ${lost.length - shown.length} more places`);
+  return english`is damaged (${damage?.why ?? chains[0]?.why ?? ''}): ${shown.join(', ')}`;
 }
 
 /**
@@ -132,7 +133,7 @@ async function walk(
       if (entry === undefined) break;
       const again = entry.name === chain.last && entry.type === 'file';
       if (lower !== undefined && !again && entry.name <= (chain.last ?? lower))
-        throw new FalseChain('names that do not ascend');
+        throw new FalseChain(english`names that do not ascend`);
       chain.expected = entry.contentOffset + paddedBytes(storedBytes(entry));
       const line = await lineOf(source, entry, chain);
       if (again) {
@@ -159,22 +160,23 @@ async function walk(
 /** A member's line, if its content is intact. */
 async function lineOf(source: ForwardSource, entry: TarEntry, chain: Chain): Promise<string> {
   const sha256 = await contentHash(source, entry);
-  const why = entry.type === 'other' ? 'is of a type that is not kept' : unsafeNameReason(entry.name);
+  const why = entry.type === 'other' ? english`is of a type that is not kept` : unsafeNameReason(entry.name);
   if (why === undefined) {
     chain.members += 1;
     return memberLine(memberOf(entry, sha256));
   }
   chain.skipped += 1;
-  return skippedLine({ name: entry.name, reason: `in the archive, but its name or type ${why}` });
+  return skippedLine({ name: entry.name, reason: english`in the archive, but its name or type ${why}` });
 }
 
 /** Two zero records end an archive; one truncated between two members lacks them. */
 async function readToEnd(source: ForwardSource, chain: Chain, mustBeTrue: boolean): Promise<void> {
   if ((await source.chunkAt(chain.tarBytes)) === undefined)
-    throw new ArchiveDamaged(`it ends after ${chain.tarBytes} bytes without an archive's end`);
+    throw new ArchiveDamaged(english`it ends after ${chain.tarBytes} bytes without an archive's end`);
   for (let chunk; (chunk = await source.chunkAt(chain.tarBytes)) !== undefined;) {
     const rest = chunk.data.subarray(chain.tarBytes - chunk.start);
-    if (mustBeTrue && rest.some((byte) => byte !== 0)) throw new FalseChain("an archive's end inside of it");
+    if (mustBeTrue && rest.some((byte) => byte !== 0))
+      throw new FalseChain(english`an archive's end inside of it`);
     chain.tarBytes = chunk.start + chunk.data.length;
   }
 }
@@ -185,7 +187,7 @@ async function contentHash(source: ForwardSource, entry: TarEntry): Promise<stri
   const end = entry.contentOffset + storedBytes(entry);
   for (let at = entry.contentOffset; at < end;) {
     const chunk = await source.chunkAt(at);
-    if (chunk === undefined) throw new ArchiveDamaged('it ends inside a file');
+    if (chunk === undefined) throw new ArchiveDamaged(english`it ends inside a file`);
     const part = chunk.data.subarray(at - chunk.start, end - chunk.start);
     hash.update(part);
     at += part.length;

@@ -1,6 +1,7 @@
 import type { Extent } from '../../disk/data-extents.js';
 import { ArchiveDamaged } from '../readers/archive-file.js';
 import type { TarSource } from '../readers/tar-source.js';
+import { english } from '../../messages/sentence.js';
 import { readBytes } from './tar-entry.js';
 import { paddedBytes, recordBytes } from './tar-records.js';
 
@@ -85,5 +86,5 @@ function extentsOf(numbers: readonly number[], size: number): Extent[] {
 }
 
 function damaged(): ArchiveDamaged {
-  return new ArchiveDamaged('the map of its holes is damaged');
+  return new ArchiveDamaged(english`the map of its holes is damaged`);
 }

@@ -5,6 +5,7 @@ import { PaxAttributes } from './pax-attributes.js';
 import type { DeviceNumbers } from '../../entry/device.js';
 import type { PackedMember } from '../../entry/member.js';
 import { ArchiveDamaged } from '../readers/archive-file.js';
+import { english } from '../../messages/sentence.js';
 
 /** The headers of one member. Names are byte strings. */
 export interface TarEntry {
@@ -47,7 +48,7 @@ export async function readEntry(source: TarSource, offset: number): Promise<TarE
     if (!('missing' in read)) return read.entry;
     const { missing, length, isBody } = read;
     const bytes = await readBytes(source, missing, length);
-    if (bytes === undefined && isBody) throw new ArchiveDamaged('the archive ends inside a header');
+    if (bytes === undefined && isBody) throw new ArchiveDamaged(english`the archive ends inside a header`);
     if (bytes === undefined) return undefined;
     apart.set(missing, bytes);
   }
@@ -72,10 +73,10 @@ function entryFrom(bytesAt: (at: number, length: number) => Buffer | undefined, 
     const type = String.fromCharCode(block[156] ?? 0);
     const size = more.size ?? numberField(block, 124, 12);
     if (!Number.isSafeInteger(size) || size < 0)
-      throw new ArchiveDamaged(`the header at byte ${at} has no valid size`);
+      throw new ArchiveDamaged(english`the header at byte ${at} has no valid size`);
     const content = at + recordBytes;
     if (!'xgLK'.includes(type)) return { entry: entryOf(block, type, size, more, offset, content) };
-    if (size > longestHeader) throw new ArchiveDamaged(`a header at byte ${at} is too long`);
+    if (size > longestHeader) throw new ArchiveDamaged(english`a header at byte ${at} is too long`);
     const body = bytesAt(content, size);
     if (body === undefined) return { missing: content, length: size, isBody: true };
     if (type === 'x') readPax(body, more);
@@ -116,7 +117,7 @@ function entryOf(
   const type = typeOf(typeFlag, name);
   const realSize = hasHoles && type === 'file' ? (sparse.realSize ?? NaN) : undefined;
   if (realSize !== undefined && (!Number.isSafeInteger(realSize) || realSize < 0))
-    throw new ArchiveDamaged(`the file with holes at byte ${offset} has no valid size`);
+    throw new ArchiveDamaged(english`the file with holes at byte ${offset} has no valid size`);
   return {
     name,
     type,
@@ -166,7 +167,7 @@ export async function readBytes(
     const chunk = await source.chunkAt(offset + have);
     if (chunk === undefined) {
       if (have === 0) return undefined;
-      throw new ArchiveDamaged('the archive ends inside a header');
+      throw new ArchiveDamaged(english`the archive ends inside a header`);
     }
     const part = chunk.data.subarray(offset + have - chunk.start, offset + length - chunk.start);
     parts.push(part);
@@ -185,7 +186,7 @@ function requireChecksum(block: Buffer, at: number): void {
   let sum = 8 * 0x20;
   for (let i = 0; i < 148; i += 1) sum += block[i] ?? 0;
   for (let i = 156; i < recordBytes; i += 1) sum += block[i] ?? 0;
-  if (numberField(block, 148, 8) !== sum) throw new ArchiveDamaged(`there is no header at byte ${at}`);
+  if (numberField(block, 148, 8) !== sum) throw new ArchiveDamaged(english`there is no header at byte ${at}`);
 }
 
 /** An octal number, or GNU's base-256 form, whose first byte has its top bit set. */
@@ -211,7 +212,7 @@ function readPax(body: Buffer, more: LongFields): void {
     const space = body.indexOf(0x20, at);
     const length = space === -1 ? NaN : Number(body.toString('latin1', at, space));
     if (!Number.isInteger(length) || length <= space - at + 1 || at + length > body.length)
-      throw new ArchiveDamaged('a pax header is damaged');
+      throw new ArchiveDamaged(english`a pax header is damaged`);
     const record = body.toString('latin1', space + 1, at + length - 1);
     const equals = record.indexOf('=');
     takePax(record.slice(0, equals), record.slice(equals + 1), more);

@@ -5,6 +5,7 @@ import { writeAll } from '../pack/output-file.js';
 import { ArchiveDamaged } from '../readers/archive-file.js';
 import { endsInside, type TarSource } from '../readers/tar-source.js';
 import type { SparseMap } from '../tar/sparse-map.js';
+import { english } from '../../messages/sentence.js';
 import type { WantedMember } from './unpack-options.js';
 
 /** The work that a copy is part of. */
@@ -51,5 +52,5 @@ export async function copyContent(
     }
   }
   if (sha256 !== null && (hash?.digest('hex') ?? whole) !== sha256)
-    throw new ArchiveDamaged('the content is not what was backed up: its SHA-256 differs');
+    throw new ArchiveDamaged(english`the content is not what was backed up: its SHA-256 differs`);
 }

@@ -3,6 +3,7 @@ import { systemErrorCode } from '../../config/failures.js';
 import { timeNs } from '../../entry/file-time.js';
 import type { MetadataKind } from '../../entry/metadata-kind.js';
 import type { SparseMap } from '../tar/sparse-map.js';
+import { english } from '../../messages/sentence.js';
 import { lookAtPath, RestoreProblem } from './open-folder.js';
 import type { MetadataSetter } from './put-metadata.js';
 import { hasContent, openIfAlike, withOpen } from './same-content.js';
@@ -103,12 +104,14 @@ export class ExistingEntries {
   mayReplace(member: WantedMember, there: BigIntStats | undefined): Placed | undefined {
     if (there === undefined) return undefined;
     this.tree.requireOther(there);
-    if (there.isDirectory()) throw new RestoreProblem('a folder of the target is in its place');
+    if (there.isDirectory()) throw new RestoreProblem(english`a folder of the target is in its place`);
     if (this.options.overwrite !== 'never' && member.damaged === true && this.options.salvage !== true)
-      throw new RestoreProblem('what is in its place stays: this version is not whole (see --salvage)');
+      throw new RestoreProblem(
+        english`what is in its place stays: this version is not whole (see --salvage)`,
+      );
     if (this.options.overwrite === 'always') return undefined;
     if (this.options.overwrite === 'never')
-      throw new RestoreProblem('something else is in its place already (see --overwrite)');
+      throw new RestoreProblem(english`something else is in its place already (see --overwrite)`);
     return timeNs(member) > there.mtimeNs ? undefined : kept;
   }
 

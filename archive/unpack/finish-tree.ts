@@ -1,6 +1,7 @@
 import { closeSync, constants, linkSync, openSync, readlinkSync, renameSync, unlinkSync } from 'node:fs';
 import type { MetadataKind } from '../../entry/metadata-kind.js';
 import type { PackedMember } from '../../entry/member.js';
+import { english } from '../../messages/sentence.js';
 import type { MemberMetadata, MetadataSetter } from './put-metadata.js';
 import type { TargetTree } from './target-tree.js';
 import { lookAtPath, RestoreProblem } from './open-folder.js';
@@ -30,13 +31,13 @@ export function finishFolder(
       constants.O_RDONLY | (constants.O_DIRECTORY ?? 0) | (constants.O_NOFOLLOW ?? 0),
     );
   } catch (error) {
-    return isAbsent(error) ? {} : { reason: `cannot be finished: ${messageOf(error)}` };
+    return isAbsent(error) ? {} : { reason: english`cannot be finished: ${messageOf(error)}` };
   }
   try {
     tree.requireNotOurs(tree.existing(member.name), fd);
     return { unset: metadata.onOpen(fd, member) };
   } catch (error) {
-    return { reason: `its mode, owner or times could not be set: ${messageOf(error)}` };
+    return { reason: english`its mode, owner or times could not be set: ${messageOf(error)}` };
   } finally {
     closeSync(fd);
   }

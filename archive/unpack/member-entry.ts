@@ -4,12 +4,13 @@ import { sha256Of } from '../pack/content-hash.js';
 import { ArchiveDamaged } from '../readers/archive-file.js';
 import type { Chunk, TarSource } from '../readers/tar-source.js';
 import { entryIn, readEntry, type TarEntry } from '../tar/tar-entry.js';
+import { english } from '../../messages/sentence.js';
 import type { WantedMember } from './unpack-options.js';
 
 /** The member's headers. Throws `ArchiveDamaged` when they do not match the catalog. */
 export async function entryOf(source: TarSource, member: WantedMember): Promise<TarEntry> {
   const entry = await readEntry(source, member.offset);
-  if (entry === undefined) throw new ArchiveDamaged(`it ends before byte ${member.offset}`);
+  if (entry === undefined) throw new ArchiveDamaged(english`it ends before byte ${member.offset}`);
   requireMember(entry, member);
   return entry;
 }
@@ -36,11 +37,11 @@ export function isSameSize(entry: TarEntry, { size, storedSize }: WantedMember):
 function requireMember(entry: TarEntry, member: WantedMember): void {
   const { offset } = member;
   if (entry.type === 'link' && entry.linkTarget !== member.linkTarget)
-    throw new ArchiveDamaged(`at byte ${offset} is a link to another file than the catalog says`);
+    throw new ArchiveDamaged(english`at byte ${offset} is a link to another file than the catalog says`);
   const isSameType = entry.type === member.type || (entry.type === 'link' && member.type === 'file');
   const isSameName = plainName(entry.name) === plainName(member.name);
   if (!isSameType || !isSameName || (entry.type === 'file' && !isSameSize(entry, member)))
     throw new ArchiveDamaged(
-      `at byte ${offset} is ${entry.type} ${displayName(entry.name)} and not what the catalog says`,
+      english`at byte ${offset} is ${entry.type} ${displayName(entry.name)} and not what the catalog says`,
     );
 }

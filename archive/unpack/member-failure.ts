@@ -1,6 +1,7 @@
 import { systemErrorCode } from '../../config/failures.js';
 import { sideOf } from '../../config/sides.js';
 import { ArchiveDamaged } from '../readers/archive-file.js';
+import { english } from '../../messages/sentence.js';
 import { RestoreProblem } from './open-folder.js';
 import type { Unpacked } from './unpack-options.js';
 
@@ -24,28 +25,28 @@ function failed(name: string, reason: string): Unpacked {
 
 /** Errors of the target that concern only this entry; all others (a full disk, a dead mount) fail the attempt. */
 const onlyThis: Record<string, string> = {
-  EIO: 'the disk of the target fails where it was to be written',
-  EACCES: 'permission denied',
-  EPERM: 'operation not permitted',
-  ENOSYS: 'the file system of the target has no entries of this kind',
-  ENOTSUP: 'the file system of the target has no entries of this kind',
-  EOPNOTSUPP: 'the file system of the target has no entries of this kind',
-  ENAMETOOLONG: 'its name or path is too long here',
-  EILSEQ: 'the file system of the target refuses this name',
-  EINVAL: 'the file system of the target refuses this name or its times',
-  ENOTDIR: 'something that is not a folder is in its way',
-  ELOOP: 'a symbolic link is in its way',
-  ENOENT: 'a folder above it went away',
-  EEXIST: 'something else is in its place',
-  EISDIR: 'a folder of the target is in its place',
-  EFBIG: 'it is larger than the file system of the target allows',
-  EMLINK: 'it has more links than the file system of the target allows',
-  EOVERFLOW: 'its owner or time does not fit the file system of the target',
+  EIO: english`the disk of the target fails where it was to be written (EIO)`,
+  EACCES: english`permission denied (EACCES)`,
+  EPERM: english`operation not permitted (EPERM)`,
+  ENOSYS: english`the file system of the target has no entries of this kind (ENOSYS)`,
+  ENOTSUP: english`the file system of the target has no entries of this kind (ENOTSUP)`,
+  EOPNOTSUPP: english`the file system of the target has no entries of this kind (EOPNOTSUPP)`,
+  ENAMETOOLONG: english`its name or path is too long here (ENAMETOOLONG)`,
+  EILSEQ: english`the file system of the target refuses this name (EILSEQ)`,
+  EINVAL: english`the file system of the target refuses this name or its times (EINVAL)`,
+  ENOTDIR: english`something that is not a folder is in its way (ENOTDIR)`,
+  ELOOP: english`a symbolic link is in its way (ELOOP)`,
+  ENOENT: english`a folder above it went away (ENOENT)`,
+  EEXIST: english`something else is in its place (EEXIST)`,
+  EISDIR: english`a folder of the target is in its place (EISDIR)`,
+  EFBIG: english`it is larger than the file system of the target allows (EFBIG)`,
+  EMLINK: english`it has more links than the file system of the target allows (EMLINK)`,
+  EOVERFLOW: english`its owner or time does not fit the file system of the target (EOVERFLOW)`,
 };
 
 function problemOf(error: unknown): string {
   const code = systemErrorCode(error) ?? '';
   const words = onlyThis[code];
   if (words === undefined) throw error;
-  return `${words} (${code})`;
+  return words;
 }

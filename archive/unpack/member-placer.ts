@@ -22,6 +22,7 @@ import { lookAtPath, RestoreProblem } from './open-folder.js';
 import { openIfAlike, withOpen } from './same-content.js';
 import type { Placed, UnpackOptions, WantedMember } from './unpack-options.js';
 import { plainName } from '../../entry/member-name.js';
+import { english } from '../../messages/sentence.js';
 
 const restored: Placed = { outcome: 'restored' };
 const same: Placed = { outcome: 'same' };
@@ -221,7 +222,8 @@ export class MemberPlacer {
         return;
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code;
-        if (code === 'EEXIST') throw new RestoreProblem('something else came into its place meanwhile');
+        if (code === 'EEXIST')
+          throw new RestoreProblem(english`something else came into its place meanwhile`);
         // A file system without hard links, or an entry that cannot be linked.
         if (lookAtPath(path) !== undefined) throw error;
       }

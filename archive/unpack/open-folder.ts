@@ -7,6 +7,7 @@ import {
   openSync,
   readlinkSync,
 } from 'node:fs';
+import { english } from '../../messages/sentence.js';
 
 /** Why one entry cannot be restored; the message is part of a sentence. */
 export class RestoreProblem extends Error {}
@@ -26,8 +27,8 @@ export interface OpenFolder {
   awaited: number;
 }
 
-const notAFolder =
-  'a file or symbolic link of the target is in place of a folder above it, and is never followed';
+const notAFolder = english`a file or symbolic link of the target is in place of a folder above it, and is
+  never followed`;
 
 /** Opens an existing folder, and never what a symbolic link leads to; -1 on Windows, where none is opened. */
 export function openFolder(path: Buffer): number {

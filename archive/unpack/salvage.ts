@@ -9,6 +9,7 @@ import { writeAll } from '../pack/output-file.js';
 import { formatCount } from '../../config/counts.js';
 import type { Extent } from '../../disk/data-extents.js';
 import { storedBytes } from '../../entry/member.js';
+import { english } from '../../messages/sentence.js';
 import type { UnpackOptions, WantedMember } from './unpack-options.js';
 
 /** Bytes of an uncompressed archive that are tried next after one that cannot be read: a page (`readWithRetries`). */
@@ -112,11 +113,9 @@ function extentWriter(fd: number, extents: readonly Extent[]): (part: Buffer) =>
 /** What is said of a salvaged file; undefined when all of its content is what was backed up. */
 export function salvageText(member: WantedMember, { sha256, lost, why }: Salvaged): string | undefined {
   if (sha256 === member.sha256) return undefined;
-  if (lost === 0) return 'it was salvaged: all of it can be read, but it is not what was backed up';
-  return (
-    `it was salvaged: ${formatCount(lost, 'byte')} of ${formatCount(member.size, 'byte')} ` +
-    `cannot be read and are zeros (${why ?? 'damaged'})`
-  );
+  if (lost === 0) return english`it was salvaged: all of it can be read, but it is not what was backed up`;
+  return english`it was salvaged: ${formatCount(lost, 'byte')} of ${formatCount(member.size, 'byte')}
+      cannot be read and are zeros (${why ?? 'damaged'})`;
 }
 
 /** Where the content of a member begins; undefined when that cannot be known. */
@@ -156,7 +155,7 @@ async function readAround(
         at += part.length;
         continue;
       }
-      why ??= 'the archive ends inside it';
+      why ??= english`the archive ends inside it`;
     } catch (error) {
       if (!(error instanceof ArchiveDamaged)) throw error;
       why ??= error.message;

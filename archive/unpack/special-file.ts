@@ -4,6 +4,7 @@ import { getSystemErrorName } from 'node:util';
 import { deviceNumbers, deviceText, type DeviceNumbers } from '../../entry/device.js';
 import type { SpecialType } from '../../entry/member.js';
 import { loadAddon } from '../../native/addon.js';
+import { english } from '../../messages/sentence.js';
 import { RestoreProblem } from './open-folder.js';
 import type { UnpackOptions } from './unpack-options.js';
 
@@ -30,12 +31,12 @@ export function makeSpecial(
   { codec }: Pick<UnpackOptions, 'codec'>,
 ): void {
   if (special.type !== 'fifo' && special.device === undefined)
-    throw new RestoreProblem('the archive does not say which device it is');
+    throw new RestoreProblem(english`the archive does not say which device it is`);
   try {
     makeNode(path, special, codec === 'zlib');
   } catch (error) {
     if (special.type !== 'fifo' && (error as NodeJS.ErrnoException).code === 'EPERM')
-      throw new RestoreProblem('only root can make a device');
+      throw new RestoreProblem(english`only root can make a device`);
     throw error;
   }
 }
@@ -67,6 +68,8 @@ function makeByProgram(path: Buffer, type: SpecialType, device: DeviceNumbers): 
     const { stderr = '' } = error as { stderr?: string };
     if (stderr.includes('Operation not permitted'))
       throw Object.assign(new Error('EPERM: mknod'), { code: 'EPERM' });
-    throw new RestoreProblem(`\`${program}\` could not make it: ${stderr.trim().split('\n').at(-1) ?? ''}`);
+    throw new RestoreProblem(
+      english`\`${program}\` could not make it: ${stderr.trim().split('\n').at(-1) ?? ''}`,
+    );
   }
 }

@@ -13,6 +13,7 @@ import {
   RestoreProblem,
 } from './open-folder.js';
 import { plainName, strippedName } from '../../entry/member-name.js';
+import { english } from '../../messages/sentence.js';
 import { partName, removeStaleParts, type RestoreJob } from './stale-parts.js';
 
 /** Maximum number of folders kept open. */
@@ -105,7 +106,9 @@ export class TargetTree {
   private stripped(name: string): string {
     const left = strippedName(name, this.strip);
     if (left === undefined)
-      throw new RestoreProblem(`its name has no more than ${formatCount(this.strip, 'part')} to be left off`);
+      throw new RestoreProblem(
+        english`its name has no more than ${formatCount(this.strip, 'part')} to be left off`,
+      );
     return left;
   }
 
@@ -164,7 +167,7 @@ export class TargetTree {
     const what = describeOwnEntry(this.own, there);
     if (what !== undefined)
       throw new RestoreProblem(
-        `${what} of tapeflow is in its place, or above it, and nothing is restored there`,
+        english`${what} of tapeflow is in its place, or above it, and nothing is restored there`,
       );
   }
 

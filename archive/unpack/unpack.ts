@@ -15,6 +15,7 @@ import { entryOf, isSameSize } from './member-entry.js';
 import { MemberPlacer } from './member-placer.js';
 import { unsafeNameReason } from '../../entry/member-name.js';
 import { readEntry, type TarEntry } from '../tar/tar-entry.js';
+import { english } from '../../messages/sentence.js';
 import { Salvager } from './salvager.js';
 import { QuickFiles } from './quick-files.js';
 import { SmallFiles } from './small-files.js';
@@ -144,7 +145,7 @@ export class Unpacker {
     const { name } = member;
     try {
       const unsafe = unsafeNameReason(name);
-      if (unsafe !== undefined) throw new RestoreProblem(`its name ${unsafe}`);
+      if (unsafe !== undefined) throw new RestoreProblem(english`its name ${unsafe}`);
       if (member.refused !== undefined) throw new RestoreProblem(member.refused);
       // A link that the archive has no header of, since it is newer, has the offset of its file.
       const placed =
@@ -207,7 +208,7 @@ export class Unpacker {
   private async putLink(member: WantedMember): Promise<Placed> {
     const { linkTarget: of, linkOffset } = member;
     if (of === null || linkOffset === null)
-      throw new ArchiveDamaged('the file that it is a link to is not known');
+      throw new ArchiveDamaged(english`the file that it is a link to is not known`);
     const { placer } = this;
     if (placer === undefined) return compared;
     // What is in the target can be compared only by the map, if there are holes.
@@ -236,7 +237,7 @@ export class Unpacker {
     return this.fromStart(async (source) => {
       const entry = await readEntry(source, first);
       if (entry?.type !== 'file' || !isSameSize(entry, member))
-        throw new ArchiveDamaged(`the file that it is a link to is not at byte ${first}`);
+        throw new ArchiveDamaged(english`the file that it is a link to is not at byte ${first}`);
       return read(entry, source);
     });
   }

@@ -6,6 +6,7 @@ import { describeError, systemErrorCode, usageFailure } from '../../config/failu
 import { displayName, fromBytes, fromText, toBytes } from '../../entry/byte-string.js';
 import { memberNameOf, parentNames, sourcePathOf } from '../../entry/member-name.js';
 import type { TakenList } from '../../entry/tally.js';
+import { english } from '../../messages/sentence.js';
 
 /** A list of paths, as `--files-from` and `--files-from0` name it. */
 export interface ListRequest {
@@ -44,8 +45,11 @@ export function readList(request: ListRequest, from: string, sources: readonly s
     sources.map((source) => memberNameOf(fromText(source), process.platform)),
   );
   if (names.length === 0 || (kept.length > 0 && !kept.some(isThere))) {
-    const what = names.length === 0 ? 'is empty' : `names nothing that exists, such as ${shown(kept[0])}`;
-    throw usageFailure('EmptyList', `The list ${file} ${what}.`, 'Nothing was started.');
+    const sentence =
+      names.length === 0
+        ? english`The list ${file} is empty.`
+        : english`The list ${file} names nothing that exists, such as ${shown(kept[0])}.`;
+    throw usageFailure('EmptyList', sentence, english`Nothing was started.`);
   }
   const joined = kept.map((name) => `${name}\0`).join('');
   const bytes = Buffer.from(joined, 'latin1');
@@ -65,8 +69,10 @@ function bytesOf({ file }: ListRequest, option: string): Buffer {
     const missing = systemErrorCode(error) === 'ENOENT';
     throw usageFailure(
       'NoSuchList',
-      `The file ${file} of ${option} ${missing ? 'does not exist' : `cannot be read: ${describeError(error)}`}.`,
-      'Nothing was started.',
+      missing
+        ? english`The file ${file} of ${option} does not exist.`
+        : english`The file ${file} of ${option} cannot be read: ${describeError(error)}.`,
+      english`Nothing was started.`,
     );
   }
 }
@@ -78,8 +84,12 @@ function namesIn(bytes: Buffer, { file, nul }: ListRequest, option: string, from
   if (nul !== hasNul && text !== '')
     throw usageFailure(
       'WrongList',
-      `The list ${file} of ${option} has ${nul ? 'no NUL in it' : 'a NUL in it'}.`,
-      nul ? 'Give one of lines with --files-from.' : 'Give one whose paths end in a NUL with --files-from0.',
+      nul
+        ? english`The list ${file} of ${option} has no NUL in it.`
+        : english`The list ${file} of ${option} has a NUL in it.`,
+      nul
+        ? english`Give one of lines with --files-from.`
+        : english`Give one whose paths end in a NUL with --files-from0.`,
     );
   const places = new Map<string, string>();
   return text

@@ -5,6 +5,7 @@ import { toBytes } from '../../entry/byte-string.js';
 import type { ExcludeRule } from '../../entry/excludes.js';
 import { memberNameOfText } from '../../entry/member-name.js';
 import { escapePart, leadsInto, literalOf, parsePathPattern } from '../../entry/path-pattern.js';
+import { english } from '../../messages/sentence.js';
 
 /** Where excludes are seen from. */
 export interface ExcludeView {
@@ -74,8 +75,8 @@ function meaning(text: string, base: string | undefined, view: ExcludeView): str
   if (rest.includes('..'))
     throw usageFailure(
       'WrongGlob',
-      `--exclude cannot be ${JSON.stringify(text)}: it has a .. behind a wildcard.`,
-      'Write the path without it.',
+      english`--exclude cannot be ${JSON.stringify(text)}: it has a .. behind a wildcard.`,
+      english`Write the path without it.`,
     );
   const plain = fixed.map((part) => part.replace(/\\(.)/gs, '$1')).join('/');
   // On Windows two slashes begin a network share, and `C:` alone is where one stands on that drive.

@@ -3,6 +3,7 @@ import { describeError, systemErrorCode, usageFailure } from '../../config/failu
 import { Excludes, type ExcludeRule } from '../../entry/excludes.js';
 import { globProblem } from '../../entry/globs.js';
 import type { TakenOptions } from '../../entry/tally.js';
+import { english } from '../../messages/sentence.js';
 import { listSource, readList, unpackNames, type ListRequest, type ReadList } from './listed-paths.js';
 import { resolveExclude } from './resolve-excludes.js';
 
@@ -64,8 +65,10 @@ function globsIn(file: string): string[] {
     const missing = systemErrorCode(error) === 'ENOENT';
     throw usageFailure(
       'NoSuchExcludes',
-      `The file ${file} of --exclude-from ${missing ? 'does not exist' : `cannot be read: ${describeError(error)}`}.`,
-      'Nothing was started.',
+      missing
+        ? english`The file ${file} of --exclude-from does not exist.`
+        : english`The file ${file} of --exclude-from cannot be read: ${describeError(error)}.`,
+      english`Nothing was started.`,
     );
   }
   return text
@@ -81,14 +84,14 @@ function checked(glob: string, where: string): string {
   if (wrong !== undefined)
     throw usageFailure(
       'WrongGlob',
-      `${where} cannot be ${JSON.stringify(glob)}: ${wrong.fault}.`,
+      english`${where} cannot be "${JSON.stringify(glob).slice(1, -1)}": ${wrong.fault}.`,
       wrong.advice,
     );
   if (glob.includes('\ufffd'))
     throw usageFailure(
       'NotUtf8',
-      `${where}: the exclude ${glob} is not valid UTF-8.`,
-      'Use `?` or `*` in place of such a byte.',
+      english`${where}: the exclude ${glob} is not valid UTF-8.`,
+      english`Use \`?\` or \`*\` in place of such a byte.`,
     );
   return glob;
 }
@@ -103,7 +106,7 @@ function requireSomeListed({ list, packed }: ReadList, rules: readonly ExcludeRu
   if (unpackNames(packed).some(isLeft)) return;
   throw usageFailure(
     'AllExcluded',
-    `The excludes take everything that the list ${list.file} names.`,
-    'Nothing was started; leave one of them out.',
+    english`The excludes take everything that the list ${list.file} names.`,
+    english`Nothing was started; leave one of them out.`,
   );
 }

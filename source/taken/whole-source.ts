@@ -4,6 +4,7 @@ import { fromText, toBytes } from '../../entry/byte-string.js';
 import { Excludes, givenText, type ExcludeRule } from '../../entry/excludes.js';
 import { memberNameOf } from '../../entry/member-name.js';
 import type { TakenOptions } from '../../entry/tally.js';
+import { english } from '../../messages/sentence.js';
 import { markFinder } from './folder-marks.js';
 
 /** Names that only a pattern for every name matches. */
@@ -23,16 +24,16 @@ export function requireNotWhole(
   if (rule !== undefined)
     throw usageFailure(
       'AllExcluded',
-      `The exclude ${givenText(rule)} takes the whole source ${source}.`,
-      'Nothing was started; leave the one or the other out.',
+      english`The exclude ${givenText(rule)} takes the whole source ${source}.`,
+      english`Nothing was started; leave the one or the other out.`,
     );
   const mark = isFolder ? markIn(source, options) : undefined;
   if (mark === undefined) return;
   const option = mark.by === 'cache' ? '--exclude-caches' : `--exclude-if-present ${mark.name}`;
   throw usageFailure(
     'AllExcluded',
-    `The source ${source} holds ${mark.name}, so that ${option} leaves all of it out.`,
-    'Nothing was started; leave the one or the other out.',
+    english`The source ${source} holds ${mark.name}, so that ${option} leaves all of it out.`,
+    english`Nothing was started; leave the one or the other out.`,
   );
 }
 

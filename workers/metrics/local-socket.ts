@@ -3,6 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { TapeflowFailure } from '../../config/failures.js';
+import { english } from '../../messages/sentence.js';
 
 /** Bytes of a socket's path that every system takes: macOS has room for 104 with the NUL. */
 const longestPath = 103;
@@ -20,8 +21,8 @@ export function socketOf(dataDir: string, role: string): string {
 export async function publishAt(socket: string, text: () => Promise<string>): Promise<http.Server> {
   if (process.platform !== 'win32') {
     if (Buffer.byteLength(socket) > longestPath)
-      throw new TapeflowFailure('PathTooLong', `The path ${socket} is too long for a socket.`, {
-        advice: 'Give TAPEFLOW_DATA_DIR a shorter one.',
+      throw new TapeflowFailure('PathTooLong', english`The path ${socket} is too long for a socket.`, {
+        advice: english`Give TAPEFLOW_DATA_DIR a shorter one.`,
       });
     mkdirSync(path.dirname(socket), { recursive: true, mode: 0o700 });
     // Of a worker that was killed.

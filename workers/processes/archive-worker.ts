@@ -25,6 +25,7 @@ import { pendingReads, pendingSteps } from '../server/pending-steps.js';
 import { provingClient } from '../server/proving-client.js';
 import { RefusalLog } from './refusal-log.js';
 import { identityOf, type TemporalTarget } from '../server/temporal-target.js';
+import { english } from '../../messages/sentence.js';
 import { lowerThreadPriority, lowerPoolPriority } from './thread-priority.js';
 import {
   closeConnection,
@@ -154,10 +155,8 @@ function requireIdle(): void {
   const whom = work.left ?? { who: 'a source' };
   throw new TapeflowFailure(
     'SourceSilent',
-    `${silentSince(whom, work)}: the archive worker ends with the step ${work.name} unfinished.`.replace(
-      /^./,
-      (first) => first.toUpperCase(),
-    ),
-    { kind: 'transient', advice: 'The step is done anew when the source answers.' },
+    english`${silentSince(whom, work)}: the archive worker ends with the step ${work.name}
+      unfinished.`.replace(/^./, (first) => first.toUpperCase()),
+    { kind: 'transient', advice: english`The step is done anew when the source answers.` },
   );
 }

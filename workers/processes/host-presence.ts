@@ -23,6 +23,7 @@ import { leaveMark, unseenMarks } from '../../staging/host-marks.js';
 import { messageKey } from '../../proof/key-file.js';
 import { onlyHost, registered, type Registered } from './register-host.js';
 import type { TemporalTarget } from '../server/temporal-target.js';
+import { english } from '../../messages/sentence.js';
 
 /** A worker's part of what the catalog knows of its host. */
 export class HostPresence {
@@ -151,11 +152,16 @@ export class HostPresence {
         await this.signPlace();
         return this.lookAtStaging();
       }
-      const what = isHosts ? `the drive ${drive}` : `the name of host ${host.name}`;
       this.lost = new TapeflowFailure(
         isHosts ? 'DriveElsewhere' : 'HostTaken',
-        `Another host has taken ${what}, after this worker was not heard of for long: the worker ends.`,
-        { advice: '`tapeflow status` shows the hosts and their drives.' },
+        isHosts
+          ? english`Another host has taken the drive ${drive ?? ''}, after this worker was not heard of for
+            long:
+              the worker ends.`
+          : english`Another host has taken the name of host ${host.name}, after this worker was not heard of
+            for long:
+              the worker ends.`,
+        { advice: english`\`tapeflow status\` shows the hosts and their drives.` },
       );
       logger.error(this.lost.message);
       process.emit('SIGTERM', 'SIGTERM');

@@ -15,6 +15,7 @@ import { stepChecks } from './check-steps.js';
 import { HostPresence } from './host-presence.js';
 import { RefusalLog } from './refusal-log.js';
 import { identityOf, type TemporalTarget } from '../server/temporal-target.js';
+import { english } from '../../messages/sentence.js';
 import {
   closeConnection,
   connectWorker,
@@ -120,16 +121,21 @@ export async function runTapeWorker(
 function requireIdle({ name, path }: DriveSettings): void {
   const [work] = workAt(path);
   if (work === undefined) return;
-  const also = work.left?.source === undefined ? '' : `, or the source ${work.left.source},`;
+  const { source } = work.left ?? {};
+  const heard = timeOfDay(work.heard);
   throw new TapeflowFailure(
     'DriveSilent',
-    `The drive ${name} (${path})${also} has not answered since ` +
-      `${timeOfDay(work.heard)}: its worker ends with the step ${work.name} unfinished.`,
+    source === undefined
+      ? english`The drive ${name} (${path}) has not answered since ${heard}: its worker ends with the step
+        ${work.name}
+          unfinished.`
+      : english`The drive ${name} (${path}), or the source ${source}, has not answered since ${heard}: its
+        worker ends
+          with the step ${work.name} unfinished.`,
     {
       kind: 'transient',
-      advice:
-        'The step is done again when the drive answers; until then the ' +
-        'system may keep the dead process, and the drive with it.',
+      advice: english`The step is done again when the drive answers; until then the
+          system may keep the dead process, and the drive with it.`,
     },
   );
 }

@@ -21,6 +21,7 @@ import { requireNamespace } from '../server/prepare-server.js';
 import { grpc } from '../server/grpc-status.js';
 import { unreachable } from '../server/connection-trouble.js';
 import type { TemporalTarget } from '../server/temporal-target.js';
+import { english } from '../../messages/sentence.js';
 
 /** The workflows, bundled when the project was built. */
 const bundlePath = path.join(projectDir, 'dist', 'workflow-bundle.js');
@@ -36,9 +37,9 @@ export function bundledWorkflows(installation: string, key: string): { code: str
     if (parts.length !== 2)
       throw new TapeflowFailure(
         'WrongBundle',
-        `${bundlePath} has no place for what is the installation's own.`,
+        english`${bundlePath} has no place for what is the installation's own.`,
         {
-          advice: 'Build the project again (`npm run build`).',
+          advice: english`Build the project again (\`npm run build\`).`,
         },
       );
     code = parts.join(put);

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectionLike } from '@temporalio/client';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
 import { searchAttributes } from '../../workflows/messages.js';
+import { english } from '../../messages/sentence.js';
 import { grpc, grpcStatus, isRefusal, isServerUnavailable } from './grpc-status.js';
 import type { TemporalTarget } from './temporal-target.js';
 
@@ -65,7 +66,7 @@ export async function addAttributes(
     missing = (await attributesAtServer(connection, namespace)).filter(({ has }) => has === undefined);
     if (missing.length === 0) return before;
     if (performance.now() > deadline)
-      throw new Error(`it does not know ${missing.map(({ name }) => name).join(', ')} yet`);
+      throw new Error(english`it does not know ${missing.map(({ name }) => name).join(', ')} yet`);
     await sleep(lookAgainMs);
   }
 }
@@ -83,15 +84,18 @@ function requireTypes(
   if (wrong.length === 0) return;
   throw new TapeflowFailure(
     'WrongSearchAttributes',
-    `In the namespace ${namespace} of the Temporal server at ${address}, ${wrongTypes(wrong)}.`,
-    { advice: 'Use a namespace of its own for tapeflow (TEMPORAL_NAMESPACE), or have them removed there.' },
+    english`In the namespace ${namespace} of the Temporal server at ${address}, ${wrongTypes(wrong)}.`,
+    {
+      advice: english`Use a namespace of its own for tapeflow (TEMPORAL_NAMESPACE), or have them removed
+        there.`,
+    },
   );
 }
 
 /** Which search attributes have another type than ours, as a part of a sentence. */
 export function wrongTypes(wrong: readonly AttributeAtServer[]): string {
   return wrong
-    .map(({ name, type, has }) => `the search attribute ${name} is ${has ?? ''}, and must be ${type}`)
+    .map(({ name, type, has }) => english`the search attribute ${name} is ${has ?? ''}, and must be ${type}`)
     .join('; ');
 }
 
@@ -112,17 +116,22 @@ export function notAdded(target: TemporalTarget, error: unknown): TapeflowFailur
   if (isServerUnavailable(error))
     return new TapeflowFailure(
       'ServerFailed',
-      `The Temporal server at ${target.address} did not say which search attributes it has: ${describeError(error)}.`,
-      { advice: 'Run the command again when it answers.', cause: error },
+      english`The Temporal server at ${target.address} did not say which search attributes it has:
+        ${describeError(error)}.`,
+      { advice: english`Run the command again when it answers.`, cause: error },
     );
-  const who = isRefusal(error)
-    ? 'does not let you add the search attributes that tapeflow needs'
-    : 'could not add the search attributes that tapeflow needs';
   return new TapeflowFailure(
     'NoSearchAttributes',
-    `The Temporal server at ${target.address} ${who}: ${describeError(error)}.`,
+    isRefusal(error)
+      ? english`The Temporal server at ${target.address} does not let you add the search attributes that
+        tapeflow needs:
+          ${describeError(error)}.`
+      : english`The Temporal server at ${target.address} could not add the search attributes that tapeflow
+        needs:
+          ${describeError(error)}.`,
     {
-      advice: `Its administrator adds them by \`tapeflow admin setup\`, or by ${attributesByHand(all, target)}.`,
+      advice: english`Its administrator adds them by \`tapeflow admin setup\`, or by
+        ${attributesByHand(all, target)}.`,
       cause: error,
     },
   );

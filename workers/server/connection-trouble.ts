@@ -2,6 +2,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import type { ConnectionOptions } from '@temporalio/client';
 import { TapeflowFailure, describeError, systemErrorCode } from '../../config/failures.js';
+import { english } from '../../messages/sentence.js';
 import { isRefusal } from './grpc-status.js';
 import type { TemporalTarget } from './temporal-target.js';
 
@@ -25,17 +26,18 @@ export async function unreachable(target: TemporalTarget, error: unknown): Promi
   if (target.embedded)
     return new TapeflowFailure(
       'NoTemporalServer',
-      `The embedded Temporal server at ${target.address} does not answer: ${describeError(error)}.`,
-      { advice: 'Run the command again; `tapeflow doctor` says more.', cause: error },
+      english`The embedded Temporal server at ${target.address} does not answer: ${describeError(error)}.`,
+      { advice: english`Run the command again; \`tapeflow doctor\` says more.`, cause: error },
     );
   const found = await lookAt(target);
   return new TapeflowFailure(
     'NoTemporalServer',
-    `The Temporal server at ${target.address} does not answer: ${found?.why ?? describeError(error)}.`,
+    english`The Temporal server at ${target.address} does not answer: ${found?.why ?? describeError(error)}.`,
     {
       advice:
         found?.advice ??
-        'Check TEMPORAL_ADDRESS, TLS and API key, or leave TEMPORAL_ADDRESS out to use the embedded server.',
+        english`Check TEMPORAL_ADDRESS, TLS and API key, or leave TEMPORAL_ADDRESS out to use the embedded
+          server.`,
       cause: error,
     },
   );
@@ -47,17 +49,20 @@ export function refused({ address, namespace, connection }: TemporalTarget, erro
   const hasCertificate = typeof options === 'object' && options?.clientCertPair !== undefined;
   const [what, advice] =
     apiKey !== undefined
-      ? ['the API key', 'Renew TEMPORAL_API_KEY, or the api_key of the profile']
+      ? [english`the API key`, english`Renew TEMPORAL_API_KEY, or the api_key of the profile`]
       : hasCertificate
-        ? ['the client certificate', 'Have it let in']
+        ? [english`the client certificate`, english`Have it let in`]
         : [
-            'whoever brings neither an API key nor a client certificate',
-            'Set TEMPORAL_API_KEY, or TEMPORAL_TLS_…',
+            english`whoever brings neither an API key nor a client certificate`,
+            english`Set TEMPORAL_API_KEY, or TEMPORAL_TLS_…`,
           ];
   return new TapeflowFailure(
     'ServerRefuses',
-    `The Temporal server at ${address} refuses ${what}: ${describeError(error)}.`,
-    { advice: `${advice}; it must have the right to write in the namespace ${namespace}.`, cause: error },
+    english`The Temporal server at ${address} refuses ${what}: ${describeError(error)}.`,
+    {
+      advice: english`${advice}; it must have the right to write in the namespace ${namespace}.`,
+      cause: error,
+    },
   );
 }
 
@@ -70,7 +75,10 @@ async function lookAt({ address, connection }: TemporalTarget): Promise<Finding 
     if (plain !== undefined) return plain;
     const secret = await handshake(at, { rejectUnauthorized: false });
     if (secret !== undefined) return undefined;
-    return { why: 'it speaks TLS only', advice: 'Set TEMPORAL_TLS=true, with what else it needs.' };
+    return {
+      why: english`it speaks TLS only`,
+      advice: english`Set TEMPORAL_TLS=true, with what else it needs.`,
+    };
   }
   return handshake(at, tlsOptions(at.host, options === true ? {} : options));
 }
@@ -124,15 +132,18 @@ function handshake(at: Place, options: tls.ConnectionOptions): Promise<Finding |
     socket.once('data', () => end());
     socket.once('timeout', () => end(silence));
     socket.once('error', (error: Error) => end(findingOf(error)));
-    socket.once('close', () => end({ why: 'it closes the connection' }));
+    socket.once('close', () => end({ why: english`it closes the connection` }));
   });
 }
 
-const silence: Finding = { why: 'nobody answers there', advice: 'Check TEMPORAL_ADDRESS, and firewalls.' };
+const silence: Finding = {
+  why: english`nobody answers there`,
+  advice: english`Check TEMPORAL_ADDRESS, and firewalls.`,
+};
 
 const unknownAuthority: Finding = {
-  why: 'its certificate is of a CA that is not known here',
-  advice: 'Name the certificate of that CA in TEMPORAL_TLS_SERVER_CA_CERT_PATH.',
+  why: english`its certificate is of a CA that is not known here`,
+  advice: english`Name the certificate of that CA in TEMPORAL_TLS_SERVER_CA_CERT_PATH.`,
 };
 
 /** By the codes of OpenSSL and Node; `nodejs.org/api/errors.html` and `openssl-verification-options(1)` have them. */
@@ -143,16 +154,22 @@ const findings: Record<string, Finding> = {
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: unknownAuthority,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: unknownAuthority,
   CERT_SIGNATURE_FAILURE: unknownAuthority,
-  CERT_HAS_EXPIRED: { why: 'its certificate has expired', advice: "Have the server's certificate renewed." },
+  CERT_HAS_EXPIRED: {
+    why: english`its certificate has expired`,
+    advice: english`Have the server's certificate renewed.`,
+  },
   CERT_NOT_YET_VALID: {
-    why: 'its certificate is not valid yet',
-    advice: "Check the clocks of this machine and of the server's.",
+    why: english`its certificate is not valid yet`,
+    advice: english`Check the clocks of this machine and of the server's.`,
   },
   ECONNREFUSED: {
-    why: 'nobody listens there (ECONNREFUSED)',
-    advice: 'Start the server, or correct TEMPORAL_ADDRESS.',
+    why: english`nobody listens there (ECONNREFUSED)`,
+    advice: english`Start the server, or correct TEMPORAL_ADDRESS.`,
   },
-  ENOTFOUND: { why: 'there is no host of that name (ENOTFOUND)', advice: 'Correct TEMPORAL_ADDRESS.' },
+  ENOTFOUND: {
+    why: english`there is no host of that name (ENOTFOUND)`,
+    advice: english`Correct TEMPORAL_ADDRESS.`,
+  },
 };
 
 function findingOf(error: Error): Finding {
@@ -161,19 +178,19 @@ function findingOf(error: Error): Finding {
     const names =
       'cert' in error ? (error.cert as tls.PeerCertificate | undefined)?.subjectaltname : undefined;
     return {
-      why: `its certificate is for another name (${names ?? 'it has none'})`,
-      advice: 'Correct TEMPORAL_ADDRESS, or name one of these in TEMPORAL_TLS_SERVER_NAME.',
+      why: english`its certificate is for another name (${names ?? english`it has none`})`,
+      advice: english`Correct TEMPORAL_ADDRESS, or name one of these in TEMPORAL_TLS_SERVER_NAME.`,
     };
   }
   if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG/.test(code))
     return {
-      why: 'it does not speak TLS',
-      advice: 'Leave TLS out: TEMPORAL_TLS=false, also where an API key is set.',
+      why: english`it does not speak TLS`,
+      advice: english`Leave TLS out: TEMPORAL_TLS=false, also where an API key is set.`,
     };
   if (/ALERT/.test(code))
     return {
-      why: `it refuses the client certificate, or wants one (${code})`,
-      advice: 'Check TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH.',
+      why: english`it refuses the client certificate, or wants one (${code})`,
+      advice: english`Check TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH.`,
     };
   return findings[code] ?? { why: describeError(error) };
 }

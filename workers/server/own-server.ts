@@ -1,8 +1,10 @@
+import { t } from '../../messages/shown.js';
 import { loadClientConfigProfile, toClientOptions } from '@temporalio/envconfig';
 import type { ClientConfigProfile } from '@temporalio/envconfig';
 import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';
 import type { Settings } from '../../config/settings/settings.js';
 import { readHostFile } from '../../embedded/host-file.js';
+import { english } from '../../messages/sentence.js';
 import { readProfiles, type ProfileFile } from './profile-file.js';
 import { connectTimeoutMs, embeddedServer, type TemporalTarget } from './temporal-target.js';
 import { requireSoundTls } from './tls-files.js';
@@ -68,7 +70,7 @@ function profileFrom(variables: Record<string, string>, { text, name }: ProfileF
   } catch (error) {
     throw usageFailure(
       'WrongTemporalConfig',
-      `The settings of the connection to Temporal are wrong: ${describeError(error)}.`,
+      english`The settings of the connection to Temporal are wrong: ${describeError(error)}.`,
     );
   }
 }
@@ -80,9 +82,9 @@ function accessOf(
 ): string {
   const hasTls = tls !== undefined && tls !== false;
   return [
-    ...(text === undefined ? [] : [`profile ${name} of ${file}`]),
-    hasTls ? (files?.clientCert === undefined ? 'TLS' : 'TLS with a client certificate') : 'no TLS',
-    ...(apiKey === undefined ? [] : ['an API key']),
+    ...(text === undefined ? [] : [t`profile ${name} of ${file ?? ''}`]),
+    hasTls ? (files?.clientCert === undefined ? 'TLS' : t`TLS with a client certificate`) : t`no TLS`,
+    ...(apiKey === undefined ? [] : [t`an API key`]),
   ].join(', ');
 }
 
@@ -101,7 +103,7 @@ export function serverForWorker(settings: Settings, env: NodeJS.ProcessEnv): Tem
   if (given !== undefined) return embeddedServer(given);
   const host = readHostFile(settings.TAPEFLOW_DATA_DIR);
   if (host !== undefined) return embeddedServer(host.address);
-  throw new TapeflowFailure('NoTemporalServer', 'No Temporal server runs for this data folder.', {
-    advice: 'Run `tapeflow up`, which brings server and workers, or set TEMPORAL_ADDRESS.',
+  throw new TapeflowFailure('NoTemporalServer', english`No Temporal server runs for this data folder.`, {
+    advice: english`Run \`tapeflow up\`, which brings server and workers, or set TEMPORAL_ADDRESS.`,
   });
 }

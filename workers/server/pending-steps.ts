@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { timeOfDay } from '../../config/local-time.js';
 import { backupWorkflowId, retrievalWorkflowId } from '../../workflows/workflow-ids.js';
+import { english } from '../../messages/sentence.js';
 
 /** A pending activity of a set, with the details of its last heartbeat. Sizes are in bytes. */
 export interface PendingStep {
@@ -117,16 +118,19 @@ function unheard(pending: PendingActivity, now: number): string | undefined {
   const timeout = msOf(pending.activityOptions?.heartbeatTimeout);
   const limit = Math.min(unheardMs, (timeout ?? Infinity) / 2);
   if (since === 0 || now - since <= limit) return undefined;
-  const next = timeout === undefined ? '' : `; after ${timeOfDay(since + timeout, now)} it is tried again`;
-  return `its worker has not been heard of since ${timeOfDay(since, now)}${next}`;
+  const time = timeOfDay(since, now);
+  if (timeout === undefined) return english`its worker has not been heard of since ${time}`;
+  const next = timeOfDay(since + timeout, now);
+  return english`its worker has not been heard of since ${time}; after ${next} it is tried again`;
 }
 
 /** Why no worker has a step: its next attempt is still to come, or none has taken it. */
 function waits(pending: PendingActivity, now: number): string | undefined {
   const next = msOf(pending.nextAttemptScheduleTime) ?? msOf(pending.scheduledTime) ?? 0;
-  if ((pending.attempt ?? 1) > 1 && next > now) return `the next attempt comes at ${timeOfDay(next, now)}`;
+  if ((pending.attempt ?? 1) > 1 && next > now)
+    return english`the next attempt comes at ${timeOfDay(next, now)}`;
   if (next === 0 || now - next <= unheardMs) return undefined;
-  return `no worker has taken it since ${timeOfDay(next, now)}`;
+  return english`no worker has taken it since ${timeOfDay(next, now)}`;
 }
 
 function msOf(time: Timestamp | undefined): number | undefined {

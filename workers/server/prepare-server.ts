@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection } from '@temporalio/client';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
+import { english } from '../../messages/sentence.js';
 import { addAttributes, learnWithinMs, lookAgainMs, notAdded } from './attributes-at-server.js';
 import { refused } from './connection-trouble.js';
 import { grpc, grpcStatus, isRefusal } from './grpc-status.js';
@@ -10,8 +11,8 @@ import type { TemporalServer, TemporalTarget } from './temporal-target.js';
 function noNamespace({ address, namespace }: TemporalTarget): TapeflowFailure {
   return new TapeflowFailure(
     'NoNamespace',
-    `The Temporal server at ${address} has no namespace ${namespace}.`,
-    { advice: 'Make it with `tapeflow admin setup`, or correct TEMPORAL_NAMESPACE.' },
+    english`The Temporal server at ${address} has no namespace ${namespace}.`,
+    { advice: english`Make it with \`tapeflow admin setup\`, or correct TEMPORAL_NAMESPACE.` },
   );
 }
 

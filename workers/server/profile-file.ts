@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { loadClientConfigFromToml } from '@temporalio/envconfig';
 import { describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
+import { english } from '../../messages/sentence.js';
 
 /** Temporal's own file of connection profiles (TOML), shared with its other tools. */
 export interface ProfileFile {
@@ -27,14 +28,16 @@ export function readProfiles(variables: Record<string, string>, asked: string | 
   const text = file === undefined ? undefined : textOf(file, named !== undefined, asked);
   if (file === undefined || text === undefined) {
     if (asked === undefined) return { file, name, text: undefined };
-    throw wrongConfig(`There is no file of Temporal's profiles, and TEMPORAL_PROFILE names ${asked}.`);
+    throw wrongConfig(english`There is no file of Temporal's profiles, and TEMPORAL_PROFILE names ${asked}.`);
   }
   const profiles = profilesIn(file, text);
   if (profiles.includes(name)) return { file, name, text };
   if (asked === undefined) return { file, name, text: undefined };
   throw wrongConfig(
-    `There is no profile ${asked} in ${file}, which TEMPORAL_PROFILE names.`,
-    profiles.length === 0 ? `It begins with [profile.${asked}].` : `It has: ${profiles.join(', ')}.`,
+    english`There is no profile ${asked} in ${file}, which TEMPORAL_PROFILE names.`,
+    profiles.length === 0
+      ? english`It begins with [profile.${asked}].`
+      : english`It has: ${profiles.join(', ')}.`,
   );
 }
 
@@ -44,13 +47,16 @@ function textOf(file: string, isNamed: boolean, asked: string | undefined): stri
     return readFileSync(file, 'utf8');
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT' && !isNamed && asked === undefined) return undefined;
-    const who = isNamed
-      ? ', which TEMPORAL_CONFIG_FILE names,'
-      : asked === undefined
-        ? ''
-        : `, where the profile ${asked} should be,`;
+    const why = describeError(error);
     throw wrongConfig(
-      `The file of Temporal's profiles ${file}${who} cannot be read: ${describeError(error)}.`,
+      isNamed
+        ? english`The file of Temporal's profiles ${file}, which TEMPORAL_CONFIG_FILE names, cannot be read:
+          ${why}.`
+        : asked === undefined
+          ? english`The file of Temporal's profiles ${file} cannot be read: ${why}.`
+          : english`The file of Temporal's profiles ${file}, where the profile ${asked} should be, cannot be
+            read:
+              ${why}.`,
     );
   }
 }
@@ -61,7 +67,7 @@ function profilesIn(file: string, text: string): string[] {
   } catch (error) {
     // A file without any profile: `@temporalio/envconfig` 1.24 expects one.
     if (error instanceof TypeError) return [];
-    throw wrongConfig(`The file of Temporal's profiles ${file} is wrong: ${describeError(error)}.`);
+    throw wrongConfig(english`The file of Temporal's profiles ${file} is wrong: ${describeError(error)}.`);
   }
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection } from '@temporalio/client';
 import { TapeflowFailure, describeError } from '../../config/failures.js';
+import { english } from '../../messages/sentence.js';
 import { addAttributes, learnWithinMs, lookAgainMs, notAdded } from './attributes-at-server.js';
 import { refused } from './connection-trouble.js';
 import { grpc, grpcStatus, isRefusal } from './grpc-status.js';
@@ -39,7 +40,7 @@ async function setUpNamespace(
   if (has !== undefined) {
     if (retention === undefined || retention === has)
       return { name, outcome: 'there', retentionSeconds: has };
-    await asked(target, ['change the retention of', 'update'], retention, async () => {
+    await asked(target, 'update', retention, async () => {
       await connection.workflowService.updateNamespace({
         namespace: name,
         config: { workflowExecutionRetentionTtl: protoDuration(retention) },
@@ -48,7 +49,7 @@ async function setUpNamespace(
     return { name, outcome: 'changed', retentionSeconds: retention };
   }
   const keeps = retention ?? defaultRetention;
-  await asked(target, ['make', 'create'], keeps, async () => {
+  await asked(target, 'create', keeps, async () => {
     await connection.workflowService
       .registerNamespace({
         namespace: name,
@@ -99,7 +100,7 @@ async function setUpAttributes(
 /** Asks the server for something that only its administrators may. Temporal's cloud does not know such calls at all. */
 async function asked(
   { address, namespace }: TemporalTarget,
-  [what, command]: [what: string, command: string],
+  command: 'create' | 'update',
   retention: number,
   ask: () => Promise<void>,
 ): Promise<void> {
@@ -109,20 +110,38 @@ async function asked(
     const lacksRight = isRefusal(error) || grpcStatus(error) === grpc.UNIMPLEMENTED;
     throw new TapeflowFailure(
       lacksRight ? 'NotAdministrator' : 'ServerFailed',
-      `The Temporal server at ${address} ${lacksRight ? 'does not let you' : 'could not'} ${what} ` +
-        `the namespace ${namespace}: ${describeError(error)}.`,
+      namespaceText(lacksRight, command, address, namespace, describeError(error)),
       {
         ...(lacksRight
           ? {
-              advice:
-                'Its administrator does it, by `tapeflow admin setup` or by ' +
-                `\`temporal operator namespace ${command} --namespace ${namespace} --retention ${retention}s\`.`,
+              advice: english`Its administrator does it, by \`tapeflow admin setup\` or by
+                  \`temporal operator namespace ${command} --namespace ${namespace} --retention ${retention}s\`.`,
             }
           : {}),
         cause: error,
       },
     );
   }
+}
+
+/** What the server did not do for us, and why. */
+function namespaceText(
+  lacksRight: boolean,
+  command: 'create' | 'update',
+  address: string,
+  namespace: string,
+  why: string,
+): string {
+  if (command === 'create')
+    return lacksRight
+      ? english`The Temporal server at ${address} does not let you make the namespace ${namespace}: ${why}.`
+      : english`The Temporal server at ${address} could not make the namespace ${namespace}: ${why}.`;
+  return lacksRight
+    ? english`The Temporal server at ${address} does not let you change the retention of the namespace
+      ${namespace}:
+        ${why}.`
+    : english`The Temporal server at ${address} could not change the retention of the namespace
+      ${namespace}: ${why}.`;
 }
 
 /** A duration of Google's protobuf types. */

@@ -2,13 +2,14 @@ import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { ClientConfigProfile, ConfigDataSource } from '@temporalio/envconfig';
 import { TapeflowFailure, describeError, usageFailure } from '../../config/failures.js';
+import { english } from '../../messages/sentence.js';
 import type { ProfileFile } from './profile-file.js';
 
 /** The names of one of the files of TLS: the variable's, without `_PATH` or `_DATA`, the profile's, and for people. */
 interface Named {
   variable: string;
   key: string;
-  words: string;
+  words: 'client certificate' | 'client key' | "certificate of the server's CA";
 }
 
 const certificate: Named = {
@@ -16,7 +17,11 @@ const certificate: Named = {
   key: 'client_cert',
   words: 'client certificate',
 };
-const privateKey: Named = { variable: 'TEMPORAL_TLS_CLIENT_KEY', key: 'client_key', words: 'client key' };
+const privateKey: Named = {
+  variable: 'TEMPORAL_TLS_CLIENT_KEY',
+  key: 'client_key',
+  words: 'client key',
+};
 const authority: Named = {
   variable: 'TEMPORAL_TLS_SERVER_CA_CERT',
   key: 'server_ca_cert',
@@ -41,21 +46,29 @@ export function requireSoundTls(
   const { clientCert, clientKey } = tls;
   if (clientCert === undefined && clientKey === undefined) return;
   if (clientCert === undefined || clientKey === undefined) {
-    const [there, missing] = clientCert === undefined ? [privateKey, certificate] : [certificate, privateKey];
-    throw wrongTls(
-      `For TLS there is a ${there.words}, but no ${missing.words}.`,
-      `Set ${missing.variable}_PATH too.`,
-    );
+    throw clientCert === undefined
+      ? wrongTls(
+          english`For TLS there is a client key, but no client certificate.`,
+          english`Set ${certificate.variable}_PATH too.`,
+        )
+      : wrongTls(
+          english`For TLS there is a client certificate, but no client key.`,
+          english`Set ${privateKey.variable}_PATH too.`,
+        );
   }
   const cert = read(clientCert, certificate);
   const key = read(clientKey, privateKey);
   const own = certificateIn(cert.pem, cert.where);
   if (!own.checkPrivateKey(keyIn(key.pem, key.where)))
-    throw wrongTls(`${key.where} is not the key of ${lower(cert.where)}.`);
+    throw wrongTls(english`${key.where} is not the key of the client certificate${cert.rest}.`);
   if (Date.parse(own.validTo) < Date.now())
-    throw new TapeflowFailure('WrongTls', `${cert.where} has expired: it was valid until ${own.validTo}.`, {
-      advice: 'Have it renewed.',
-    });
+    throw new TapeflowFailure(
+      'WrongTls',
+      english`${cert.where} has expired: it was valid until ${own.validTo}.`,
+      {
+        advice: english`Have it renewed.`,
+      },
+    );
 }
 
 /** The PEM text, and the file with what names it, as the beginning of a sentence. */
@@ -64,16 +77,17 @@ function contentOf(
   { variable, key, words }: Named,
   variables: Record<string, string>,
   file: ProfileFile,
-): { pem: Buffer; where: string } {
+): { pem: Buffer; where: string; rest: string } {
   const kind = 'path' in source ? 'path' : 'data';
   const name = `${variable}_${kind.toUpperCase()}`;
-  const from = variables[name] === undefined ? `${key}_${kind} of profile ${file.name}` : name;
-  const where = `The ${words}${'path' in source ? ` ${source.path}` : ''} (${from})`;
-  if (!('path' in source)) return { pem: Buffer.from(source.data), where };
+  const from = variables[name] === undefined ? english`${key}_${kind} of profile ${file.name}` : name;
+  const rest = 'path' in source ? ` ${source.path} (${from})` : ` (${from})`;
+  const where = whereText(words, rest);
+  if (!('path' in source)) return { pem: Buffer.from(source.data), where, rest };
   try {
-    return { pem: readFileSync(source.path), where };
+    return { pem: readFileSync(source.path), where, rest };
   } catch (error) {
-    throw wrongTls(`${where} cannot be read: ${describeError(error)}.`);
+    throw wrongTls(english`${where} cannot be read: ${describeError(error)}.`);
   }
 }
 
@@ -81,7 +95,7 @@ function certificateIn(pem: Buffer, where: string): X509Certificate {
   try {
     return new X509Certificate(pem);
   } catch {
-    throw wrongTls(`${where} has no certificate in it: it must be PEM, -----BEGIN CERTIFICATE-----.`);
+    throw wrongTls(english`${where} has no certificate in it: it must be PEM, -----BEGIN CERTIFICATE-----.`);
   }
 }
 
@@ -93,8 +107,8 @@ function keyIn(pem: Buffer, where: string): KeyObject {
     const isLocked = pem.includes('ENCRYPTED');
     throw wrongTls(
       isLocked
-        ? `${where} has a passphrase: a worker has nobody who types it.`
-        : `${where} has no private key in it: it must be PEM, -----BEGIN PRIVATE KEY-----.`,
+        ? english`${where} has a passphrase: a worker has nobody who types it.`
+        : english`${where} has no private key in it: it must be PEM, -----BEGIN PRIVATE KEY-----.`,
     );
   }
 }
@@ -103,6 +117,13 @@ function wrongTls(message: string, advice?: string): TapeflowFailure {
   return usageFailure('WrongTls', message, advice);
 }
 
-function lower(sentence: string): string {
-  return sentence.replace(/^T/, 't');
+function whereText(words: Named['words'], rest: string): string {
+  switch (words) {
+    case 'client certificate':
+      return english`The client certificate${rest}`;
+    case 'client key':
+      return english`The client key${rest}`;
+    case "certificate of the server's CA":
+      return english`The certificate of the server's CA${rest}`;
+  }
 }

@@ -1,6 +1,7 @@
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { describeError } from '../../config/failures.js';
 import { queuesOf } from '../../workflows/queues.js';
+import { english } from '../../messages/sentence.js';
 import type { TemporalServer } from './temporal-target.js';
 
 /** Why something unfinished makes no progress, according to its server. */
@@ -33,24 +34,28 @@ export async function workflowTrouble(
   } catch (error) {
     const { WorkflowNotFoundError } = await import('./temporal-client.js');
     if (!(error instanceof WorkflowNotFoundError)) throw error;
-    return { kind: 'unknown', finding: 'the server does not know it' };
+    return { kind: 'unknown', finding: english`the server does not know it` };
   }
   const { runId } = description;
   if (description.status.name !== 'RUNNING') {
     const reason = await lastFailure(server, description);
     const state = description.status.name.toLowerCase().replaceAll('_', ' ');
-    const finding = `its workflow has ended (${state}${reason === undefined ? '' : `: ${reason}`})`;
+    const finding =
+      reason === undefined
+        ? english`its workflow has ended (${state})`
+        : english`its workflow has ended (${state}: ${reason})`;
     return { kind: 'ended', finding, runId };
   }
   if (description.taskQueue !== queuesOf(server.installation).archive) {
-    const finding = `somebody else runs a workflow of its name, on the queue ${description.taskQueue}`;
+    const finding = english`somebody else runs a workflow of its name, on the queue ${description.taskQueue}`;
     return { kind: 'ended', finding, runId };
   }
   const attempt = description.raw.pendingWorkflowTask?.attempt ?? 1;
   if (attempt < stuckAttempts) return undefined;
   const reason = await lastFailure(server, description);
   if (reason === undefined) return undefined;
-  const finding = `its workflow makes no progress: its task was tried ${attempt} times, the last failure: ${reason}`;
+  const finding = english`its workflow makes no progress: its task was tried ${attempt} times, the last
+    failure: ${reason}`;
   return { kind: 'stuck', finding, runId };
 }
 

@@ -20,6 +20,7 @@ import { startRetrieval } from './start-retrieval.js';
 import { startSet } from './start-set.js';
 import type { TemporalServer } from '../server/temporal-target.js';
 import { workflowTrouble, type WorkflowTrouble } from '../server/workflow-trouble.js';
+import { english } from '../../messages/sentence.js';
 
 /** How often in a row something is resumed without progress before it is left to a person for a day. */
 const maxResumes = 5;
@@ -97,7 +98,7 @@ async function resumeOne(deps: ResumeDeps, what: Unfinished, trouble: WorkflowTr
   const { times, at, leftAlone } = await what.before();
   if (times >= maxResumes) {
     if (leftAlone) return;
-    const why = `${trouble.finding}, ${times} times in a row`;
+    const why = english`${trouble.finding}, ${times} times in a row`;
     await what.note('left_alone', times, why);
     logger.error({ id: what.id }, `${what.id} is left alone: ${why}`);
     return;
@@ -159,7 +160,7 @@ async function allUnfinished(deps: ResumeDeps): Promise<Unfinished[]> {
         note: (stage, times, why) =>
           stage === 'taken_up'
             ? recordRetrievalResume(catalog, id, times)
-            : recordRetrieval(catalog, id, 'failed', `${why}; the same command goes on with it`),
+            : recordRetrieval(catalog, id, 'failed', english`${why}; the same command goes on with it`),
       };
     }),
   ];

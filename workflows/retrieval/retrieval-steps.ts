@@ -10,6 +10,7 @@ import type { BackOff } from '../back-off.js';
 import { summaryText } from '../server-limits.js';
 import { cancelRetrievalUpdate } from '../messages.js';
 import { rerunAfterWorkerDeath } from '../step-failures.js';
+import { english } from '../../messages/sentence.js';
 
 type Steps = ReturnType<typeof proxyActivities<ArchiveActivities>>;
 
@@ -43,7 +44,7 @@ export async function untilCancelled<Result>(
     return await work.run(run);
   } catch (error) {
     if (!isCancellation(error) || !work.consideredCancelled) throw error;
-    await steps.recordRetrievalState(id, 'cancelled', 'by a command');
+    await steps.recordRetrievalState(id, 'cancelled', english`by a command`);
     return null;
   }
 }

@@ -14,6 +14,7 @@ import { ownInstallation, ownQueues } from '../proof/own-installation.js';
 import { startDetached } from '../start-detached.js';
 import { scheduledSteps } from './scheduled-run.js';
 import { summaryText } from '../server-limits.js';
+import { english } from '../../messages/sentence.js';
 
 /** Result of a schedule run. */
 export interface ScheduledRun extends SettledSet {
@@ -49,7 +50,7 @@ export async function scheduledBackup({
   const run: ScheduledRun = { setId: set.setId, status, reason, earlier, notes };
   if (status === 'failed')
     throw ApplicationFailure.nonRetryable(
-      `The set ${set.setId} has failed: ${reason ?? ''}`,
+      english`The set ${set.setId} has failed: ${reason ?? ''}`,
       'SetFailed',
       run,
     );

@@ -13,6 +13,7 @@ import { ownInstallation, ownQueues } from '../proof/own-installation.js';
 import { startDetached } from '../start-detached.js';
 import { scheduledSteps } from './scheduled-run.js';
 import { summaryText } from '../server-limits.js';
+import { english } from '../../messages/sentence.js';
 
 /**
  * One run of a schedule that verifies or copies tapes. It continues what an earlier run left, or starts its own verify
@@ -42,7 +43,9 @@ export async function scheduledReading({ name }: Pick<ScheduleCall, 'name'>): Pr
   const { id, status, reason } = run;
   if (status === 'failed' || status === 'incomplete')
     throw ApplicationFailure.nonRetryable(
-      `${id} ${status === 'failed' ? 'has failed' : 'has ended incomplete'}: ${reason ?? ''}`,
+      status === 'failed'
+        ? english`${id} has failed: ${reason ?? ''}`
+        : english`${id} has ended incomplete: ${reason ?? ''}`,
       'ReadingFailed',
       run,
     );

@@ -16,6 +16,7 @@ import { allStopped, newRun, noteAbandoned, track, type SetRun } from './set-run
 import { saveState, updateDetails, followStagingShortage, upsertPhase } from './set-phase.js';
 import { failureReason } from '../step-failures.js';
 import { writeGroups } from '../drive/tape-writer.js';
+import { english } from '../../messages/sentence.js';
 import { closeHook, closeHookAtEnd, openHook } from './set-hook.js';
 import { handleMessages } from './set-messages.js';
 
@@ -47,7 +48,7 @@ export async function backupSet(input: BackupSetInput): Promise<SetSummary> {
     // No command requested this: the set stays unfinished in the catalog and is resumed.
     if (run.cancel === undefined)
       throw ApplicationFailure.nonRetryable(
-        'it was interrupted, and no command had cancelled it',
+        english`it was interrupted, and no command had cancelled it`,
         'Interrupted',
       );
     summary = await endCancelled(run, run.cancel);

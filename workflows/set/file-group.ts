@@ -10,6 +10,7 @@ import { drains, lookAgainFrom, noteAbandoned, stagedBytes, track, type SetRun }
 import { openHook } from './set-hook.js';
 import { updateDetails } from './set-phase.js';
 import { failureReason, failureType, isLeftToNextRun, rerunAfterWorkerDeath } from '../step-failures.js';
+import { english } from '../../messages/sentence.js';
 
 interface Ref {
   setId: string;
@@ -176,9 +177,11 @@ export async function parkUnlessCancelled(
 ): Promise<void> {
   if (isCancellation(error)) return noteAbandoned(run, error);
   const copies = run.input.places?.length ?? 1;
-  const which =
-    lane === undefined || copies === 1 ? '' : `copy ${lane.copyNo} of ${copies}, to pool ${lane.pool}: `;
-  const reason = which + failureReason(error);
+  const why = failureReason(error);
+  const reason =
+    lane === undefined || copies === 1
+      ? why
+      : english`copy ${lane.copyNo} of ${copies}, to pool ${lane.pool}: ${why}`;
   const { retries } = run;
   run.staged.delete(group.group);
   try {

@@ -15,6 +15,7 @@ import {
 import { lookAgainFrom, type SetRun } from './set-run.js';
 import { saveState, progressOf, updateDetails } from './set-phase.js';
 import { failureReason } from '../step-failures.js';
+import { english } from '../../messages/sentence.js';
 
 /**
  * An update that throws (for example because of wrong arguments from the Temporal UI) fails only itself, not the
@@ -33,8 +34,8 @@ function answering<Args extends unknown[], Result>(handle: (...args: Args) => Re
 
 /** Why the set can no longer obey commands; undefined while it can. */
 function whyNot(run: SetRun): string | undefined {
-  if (run.cancel !== undefined) return 'it is being cancelled';
-  return run.over && !run.draining ? 'it is finishing: all that it could store is on tape' : undefined;
+  if (run.cancel !== undefined) return english`it is being cancelled`;
+  return run.over && !run.draining ? english`it is finishing: all that it could store is on tape` : undefined;
 }
 
 /** Validator that rejects a command which the set can no longer obey. */
@@ -80,8 +81,8 @@ export function handleMessages(run: SetRun, work: CancellationScope): void {
     {
       validator: ({ discard }) => {
         if (!discard || run.cancel?.discard !== false) return;
-        const reason =
-          'it is being cancelled, and what is staged is kept; `cancel --discard` deletes it then';
+        const reason = english`it is being cancelled, and what is staged is kept; \`cancel --discard\`
+          deletes it then`;
         throw ApplicationFailure.nonRetryable(reason, 'TooLate');
       },
     },

@@ -4,6 +4,7 @@ import { allLanes, readyBytes } from '../drive/lanes.js';
 import { searchAttributes, type SetProgress } from '../messages.js';
 import { stagedBytes, waitingFor, type SetRun } from './set-run.js';
 import type { Lane } from '../drive/writers.js';
+import { english } from '../../messages/sentence.js';
 
 /** Numbers of groups in some state on the way to a drive, without duplicates, ascending. */
 function numbersIn(run: SetRun, of: (lane: Lane) => Iterable<number>): number[] {
@@ -16,7 +17,8 @@ const unsyncedIn = (lane: Lane) => lane.unsynced.keys();
 
 /** The set's state and reason for the catalog. */
 function stateOf(run: SetRun): { state: SetState; reason: string | null } {
-  if (run.paused) return { state: 'paused', reason: `\`tapeflow resume ${run.input.setId}\` lets it go on` };
+  if (run.paused)
+    return { state: 'paused', reason: english`\`tapeflow resume ${run.input.setId}\` lets it go on` };
   const reason = waitingFor(run);
   if (reason !== null) return { state: 'waiting_for_tape', reason };
   return { state: run.scanned ? 'running' : 'scanning', reason: null };
@@ -84,7 +86,10 @@ function isShortOfStaging(run: SetRun): boolean {
 }
 
 function noRoom({ awaitingRoom }: SetRun): string {
-  return `staging has no room for ${awaitingRoom.size === 1 ? 'group' : 'groups'} ${numbersOf(awaitingRoom)}`;
+  const numbers = numbersOf(awaitingRoom);
+  return awaitingRoom.size === 1
+    ? english`staging has no room for group ${numbers}`
+    : english`staging has no room for groups ${numbers}`;
 }
 
 /** Updates the phase whenever the set starts or stops waiting only for room in staging. */
