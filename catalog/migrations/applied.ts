@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { migrations } from './migrations.js';
 
@@ -11,9 +12,9 @@ export function requireKnown(applied: readonly string[]): string[] {
   if (newer.length > 0) {
     throw new TapeflowFailure(
       'CatalogNewer',
-      `The catalog was made by a newer tapeflow (${newer.join(', ')}).`,
+      english`The catalog was made by a newer tapeflow (${newer.join(', ')}).`,
       {
-        advice: 'Use that version or a newer one.',
+        advice: english`Use that version or a newer one.`,
       },
     );
   }

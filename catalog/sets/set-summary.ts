@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import { givenText, type ExcludeRule } from '../../entry/excludes.js';
 import type { Tally, TakenOptions } from '../../entry/tally.js';
 import { listedCounts } from '../files/listed-files.js';
@@ -216,5 +217,5 @@ async function failedGroupsOf(db: Catalog, setId: string): Promise<SetSummary['f
     .orderBy('no')
     .limit(1000)
     .execute();
-  return rows.map((row) => ({ group: row.no, reason: row.reason ?? 'unknown' }));
+  return rows.map((row) => ({ group: row.no, reason: row.reason ?? english`unknown` }));
 }

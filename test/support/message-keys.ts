@@ -86,7 +86,7 @@ function place(file: ts.SourceFile, node: ts.Node): string {
 /** Calls whose arguments people read, by name, with the number of the first such argument. */
 const toldBy: Record<string, number> = {
   ...{ TapeflowFailure: 1, usageFailure: 1, RestoreProblem: 0, ManifestError: 0 },
-  ...{ print: 0, say: 0, printNote: 0, write: 0 },
+  ...{ print: 0, say: 0, printNote: 0 },
 };
 
 /** Properties that people read. */
@@ -111,11 +111,13 @@ export function untagged(files: readonly ts.SourceFile[]): string[] {
       )
         refuse(node, 'a noun that is no literal');
       if (ts.isCallExpression(node) || ts.isNewExpression(node)) {
-        const first = toldBy[nameOf(node.expression)];
+        const name = nameOf(node.expression);
+        const first = Object.hasOwn(toldBy, name) ? toldBy[name] : undefined;
         if (first !== undefined)
           for (const argument of node.arguments?.slice(first) ?? []) bareIn(argument, refuse);
       } else if (ts.isPropertyAssignment(node) && toldProperties.has(node.name.getText(file))) {
-        bareIn(node.initializer, refuse);
+        // A reason of one word is a code.
+        bareIn(node.initializer, (found, text) => (/\s/.test(text) ? refuse(found, text) : undefined));
       } else if (ts.isJsxText(node)) {
         if (hasWords(node.text)) refuse(node, node.text);
       } else if (ts.isJsxAttribute(node) && toldAttributes.has(node.name.getText(file))) {
@@ -141,13 +143,14 @@ function isInFunction(node: ts.Node): boolean {
 }
 
 function nameOf(callee: ts.Expression): string {
+  if (/^process\.std(out|err)\.write$/.test(callee.getText())) return 'print';
   if (ts.isPropertyAccessExpression(callee)) return callee.name.text;
   return ts.isIdentifier(callee) ? callee.text : '';
 }
 
-/** A word of two letters or more that is no code, no name of a variable and no unit. */
+/** A word of two letters or more that is no code, no path or pattern, no unit, and not our name. */
 function hasWords(text: string): boolean {
-  return /[A-Za-z]{2}/.test(text.replace(/`[^`]*`|&\w+;/g, ''));
+  return /[A-Za-z]{2}/.test(text.replace(/`[^`]*`|&\w+;|[/*]\S+|\b(?:tapeflow|[kMGT]?B\/s)\b/g, ''));
 }
 
 /** Finds the literals that an expression puts together, but for those in tagged templates and in calls. */
