@@ -1,34 +1,39 @@
+import { shown, shownLanguage, t } from '../../messages/shown.js';
 import type { CommandEntry } from '../command-tree.js';
 import { exitCodes } from '../exit-codes.js';
 
-const exitTexts: [number, string][] = [
-  [exitCodes.success, 'success'],
-  [exitCodes.failure, 'failure'],
-  [exitCodes.usage, 'wrong use of a command, or a wrong setting'],
-  [exitCodes.skipped, 'completed, with files that are listed as skipped'],
-  [exitCodes.interrupted, 'ended by Ctrl-C'],
-];
+function exitTexts(): [number, string][] {
+  return [
+    [exitCodes.success, t`success`],
+    [exitCodes.failure, t`failure`],
+    [exitCodes.usage, t`wrong use of a command, or a wrong setting`],
+    [exitCodes.skipped, t`completed, with files that are listed as skipped`],
+    [exitCodes.interrupted, t`ended by Ctrl-C`],
+  ];
+}
 
 /** The manual page of the program, in the language of man(7). */
 export function manualPage(program: CommandEntry, version: string): string {
   const { name, description, options, commands } = program;
   return [
     `.TH ${quoted(name.toUpperCase())} 1 "" ${quoted(`${name} ${version}`)}`,
+    // Spread over a line, Chinese has gaps where it has blanks.
+    ...(shownLanguage() === 'en' ? [] : ['.ad l']),
     '.SH NAME',
-    `${roff(name)} \\- ${roff(description.replace(/\.$/, ''))}`,
+    `${roff(name)} \\- ${roff(shown(description).replace(/[.。]$/, ''))}`,
     '.SH SYNOPSIS',
     `.B ${roff(name)}`,
     roff(program.usage.replace(`${name} `, '')),
     '.SH DESCRIPTION',
-    text(description),
+    text(shown(description)),
     '.SH OPTIONS',
     ...entries(options.map(({ flags, description }) => [flags, description])),
     '.SH COMMANDS',
     ...commands.flatMap((command) => commandLines(command, name)),
     '.SH EXIT STATUS',
-    ...entries(exitTexts.map(([code, meaning]) => [String(code), meaning])),
+    ...entries(exitTexts().map(([code, meaning]) => [String(code), meaning])),
     '.SH ENVIRONMENT',
-    text('The settings; `tapeflow doctor` prints those in force, and docs/operations.md has them all.'),
+    text(t`The settings; \`tapeflow doctor\` prints those in force, and docs/operations.md has them all.`),
     '',
   ].join('\n');
 }
@@ -49,11 +54,12 @@ function commandLines(command: CommandEntry, parents: string): string[] {
 function entries(pairs: [term: string, meaning: string][]): string[] {
   return pairs
     .filter(([, meaning]) => meaning !== '')
-    .flatMap(([term, meaning]) => ['.TP', `.B ${roff(term)}`, text(meaning)]);
+    .flatMap(([term, meaning]) => ['.TP', `.B ${roff(term)}`, text(shown(meaning))]);
 }
 
 function sentence(description: string): string {
-  return `${description.charAt(0).toUpperCase()}${description.slice(1)}.`;
+  const told = shown(description);
+  return told === description ? `${told.charAt(0).toUpperCase()}${told.slice(1)}.` : `${told}。`;
 }
 
 /** A line of text: one that begins with a dot or a quote would be a request. */
