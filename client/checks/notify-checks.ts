@@ -9,6 +9,9 @@ import type { Session } from '../session.js';
 import type { Check } from './disk-checks.js';
 import { english } from '../../messages/sentence.js';
 
+/** How the file of channels names where a secret is. */
+const [inFile, inVariable] = ['{"file": "PATH"}', '{"env": "NAME"}'];
+
 /** Checks that each channel has its values, that they are kept from others, and that it has taken what was sent. */
 export async function checkChannels(session: Session, catalogWorks: boolean): Promise<Check[]> {
   const { channels, origins } = session.settings;
@@ -22,7 +25,8 @@ export async function checkChannels(session: Session, catalogWorks: boolean): Pr
       level: 'note',
       finding: english`others can read ${file}, and in it the addresses or passwords of
           ${plain.map(({ name }) => name).join(', ')}`,
-      advice: english`\`chmod o= ${file}\`, or name a file or a variable there: {"file": "PATH"}, {"env": "NAME"}.`,
+      advice: english`\`chmod o= ${file}\`, or name a file or a variable there:
+        ${inFile}, ${inVariable}.`,
     });
   return checks;
 }

@@ -4,7 +4,7 @@ import { listSets } from '../../../catalog/sets/sets.js';
 import { summarizeSet } from '../../../catalog/sets/set-summary.js';
 import { formatBytes } from '../../../config/sizes.js';
 import { formatTime } from '../../../config/local-time.js';
-import { resultObject } from '../../print/set-summary.js';
+import { modeWord, resultObject } from '../../print/set-summary.js';
 import { setExpiryText, setStateText } from '../../print/set-row.js';
 import { sourcesText } from '../../print/set-status.js';
 import { isoTime, reasonObjects } from '../../print/retention-text.js';
@@ -56,7 +56,7 @@ async function printSets(session: Session): Promise<void> {
     rows.push([
       set.id,
       setStateText(set, summary),
-      set.recipients === null ? set.mode : t`${set.mode}, encrypted`,
+      set.recipients === null ? modeWord(set.mode) : t`${modeWord(set.mode)}, encrypted`,
       set.base_id ?? '',
       formatTime(set.created_at),
       summary.archives,
