@@ -13,7 +13,7 @@ export async function printReport(session: Session, report: Report): Promise<voi
   const figures = summaryFigures(report);
   const wide = Math.max(...figures.map(({ name }) => columnsOf(name))) + 2;
   for (const { name, value, more } of figures)
-    session.print(`  ${padded(name + t`:`, wide)}${value}${more === '' ? '' : ` (${more})`}`);
+    session.print(`  ${padded(name + t`:`, wide)}${value}${more === '' ? '' : t` (${more})`}`);
   for (const table of reportTables(report, { allSets: false })) {
     session.print('');
     session.print(table.title.toUpperCase());

@@ -81,7 +81,7 @@ const isoTimes = (times: readonly number[]) => times.map((ms) => new Date(ms).to
 
 /** How a run ended, in a few words. */
 function endOf({ state, id }: LastRun): string {
-  return `${shown(stateWord(state))}${id === null ? '' : ` (${id})`}`;
+  return `${shown(stateWord(state))}${id === null ? '' : t` (${id})`}`;
 }
 
 function lastRunJson(run: LastRun) {
