@@ -1,5 +1,6 @@
 /** The web page in Chinese, seen in a real Chromium. */
 import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { noBrowser, openTab } from '../support/browser.js';
@@ -12,6 +13,7 @@ const hostile = '<img src=x onerror=alert(1)> {0} $t(Sets)';
 
 test('the page speaks the language of its settings, and names stay as they are', async (t) => {
   const installation = await Installation.make(t, { WEB_ADDRESS: '', LANGUAGE_TAG: 'zh-CN' });
+  mkdirSync(installation.tapeDir, { recursive: true });
   const up = installation.start(['up', '--json']);
   await waitFor(() => up.output().includes('"page"'), '`up` to print the address of the page');
   const { page: url } = JSON.parse(up.output().trim().split('\n')[0] ?? '') as { page: string };

@@ -4,6 +4,20 @@
   const colours = ['#3b82c4', '#d98324', '#7a5cc2', '#2f9e77', '#b8485a'];
   const height = 220;
 
+  /** The names of months and days in the language of the page. */
+  const namesOf = (count, part, length) =>
+    Array.from({ length: count }, (_, at) => {
+      // The first of October 2000 was a Sunday.
+      const day = part === 'month' ? new Date(2000, at) : new Date(2000, 9, at + 1);
+      return day.toLocaleDateString(document.documentElement.lang, { [part]: length });
+    });
+  const dateNames = {
+    MMMM: namesOf(12, 'month', 'long'),
+    MMM: namesOf(12, 'month', 'short'),
+    WWWW: namesOf(7, 'weekday', 'long'),
+    WWW: namesOf(7, 'weekday', 'short'),
+  };
+
   /** The points of a table by their series: times in seconds and values, in order. */
   function seriesOf(figure) {
     const names = [];
@@ -50,6 +64,7 @@
       {
         width: place.clientWidth,
         height,
+        fmtDate: (template) => uPlot.fmtDate(template, dateNames),
         legend: { show: names.length > 1 },
         cursor: { drag: { x: false, y: false } },
         scales: { y: { range: (_, least, most) => [0, Math.max(most, least) * 1.1 || 1] } },

@@ -51,8 +51,7 @@ async function pageOf({ frame, param }: PageRequest, session: Session): Promise<
           <a href={`${frame.base}tapes/${encodeURIComponent(row.name)}`}>
             {t`Tape`} {row.name}
           </a>
-          {t`, pool ${row.pool}`}
-          <State state={row.state} />
+          {t`, pool ${row.pool}`} <State state={row.state} />
         </p>
         <p>
           {t`${formatBytes(space.free)} of ${formatBytes(space.capacity)} free`}

@@ -19,10 +19,10 @@ const kinds: Record<string, 'good' | 'busy' | 'wanted' | 'bad' | 'over'> = {
 
 const stateText = (state: string) => shown(stateWord(state));
 
-/** What a text that begins with a state says besides. */
+/** What a text that begins with a state says besides; without the mark after the state. */
 export function afterState(text: string, state: string): string {
   const word = stateText(state);
-  return text.startsWith(word) ? text.slice(word.length) : text;
+  return text.startsWith(word) ? text.slice(word.length).replace(/^，/, '') : text;
 }
 
 /** A state in words. @param text those words, where they say more than the state. */
