@@ -13,7 +13,8 @@ const hostile = '<img src=x onerror=alert(1)> {0} $t(Sets)';
 
 test('the page speaks the language of its settings, and names stay as they are', async (t) => {
   const installation = await Installation.make(t, { WEB_ADDRESS: '', LANGUAGE_TAG: 'zh-CN' });
-  mkdirSync(installation.tapeDir, { recursive: true });
+  installation.env['TAPE_PATH'] = path.join(installation.root, 'drive');
+  mkdirSync(installation.tapeDir);
   const up = installation.start(['up', '--json']);
   await waitFor(() => up.output().includes('"page"'), '`up` to print the address of the page');
   const { page: url } = JSON.parse(up.output().trim().split('\n')[0] ?? '') as { page: string };
