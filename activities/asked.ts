@@ -1,5 +1,6 @@
 import { timeOfDay } from '../config/local-time.js';
 import type { DriveDeps } from '../operations/deps.js';
+import { english } from '../messages/sentence.js';
 
 /** Who may never answer a step, and what of it is known now. */
 export interface Whom {
@@ -85,15 +86,13 @@ export class Silence {
 
 /** What a later step says that waits for the end of one that was left behind. */
 export function waitsForLeft(work: DriveWork): string {
-  return (
-    `${silentSince(work.left, work)}: a step that was left to end ` +
-    `by itself (${work.name}) has not ended there yet`
-  );
+  return english`${silentSince(work.left, work)}: a step that was left to end
+    by itself (${work.name}) has not ended there yet`;
 }
 
 /** The silence of somebody, as part of a sentence. */
 export function silentSince(whom: Whom | undefined, { heard }: DriveWork): string {
-  return `${whom?.who ?? ''} has not answered since ${timeOfDay(heard)}`;
+  return english`${whom?.who ?? ''} has not answered since ${timeOfDay(heard)}`;
 }
 
 /** What a step asks that works in one place, in which no other may begin while one that was left behind is there. */
@@ -105,7 +104,16 @@ export function askedAt(at: string, who: string, answersWithinMs: number): Asked
  * The drive of a step. A call into a hanging drive never ends while the heartbeat continues: that must not look like
  * progress.
  */
-export function asked({ drive, settings }: Pick<DriveDeps, 'drive' | 'settings'>, also = ''): Asked {
+export function asked(
+  { drive, settings }: Pick<DriveDeps, 'drive' | 'settings'>,
+  also?: 'target' | 'staging',
+): Asked {
   const { name, path } = drive.settings;
-  return askedAt(path, `the drive ${name}${also}`, settings.DRIVE_ANSWER_SECONDS * 1000);
+  const who =
+    also === 'target'
+      ? english`the drive ${name}, or the target,`
+      : also === 'staging'
+        ? english`the drive ${name}, or staging,`
+        : english`the drive ${name}`;
+  return askedAt(path, who, settings.DRIVE_ANSWER_SECONDS * 1000);
 }

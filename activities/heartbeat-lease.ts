@@ -1,4 +1,5 @@
 import { TapeflowFailure } from '../config/failures.js';
+import { english } from '../messages/sentence.js';
 
 /**
  * How long the server keeps an attempt without a heartbeat. A process that was stopped for longer hears of its abort
@@ -21,7 +22,7 @@ export class HeartbeatLease {
     this.lapsed = true;
     throw new TapeflowFailure(
       'AttemptLapsed',
-      `The process was stopped for longer than the heartbeat timeout of ${this.ms / 1000} s.`,
+      english`The process was stopped for longer than the heartbeat timeout of ${this.ms / 1000} s.`,
       { kind: 'transient' },
     );
   }

@@ -44,6 +44,7 @@ import type { EraseRequest } from '../catalog/tapes/erase.js';
 import type { RetrievalState } from '../catalog/schema/retrieval-tables.js';
 import type { SetState } from '../catalog/schema/set-tables.js';
 import type { LabelRequest } from '../operations/tapes/label-tape.js';
+import { english } from '../messages/sentence.js';
 
 /** Activities that any archive worker can do: short or waiting ones, which need the catalog or staging alone. */
 export function archiveActivities(deps: Deps) {
@@ -101,7 +102,7 @@ export function targetActivities(deps: Deps) {
 export function formerSourceActivities(deps: Deps, host: { name: string; home: number }) {
   if (host.home === 1) return sourceActivities(deps);
   const elsewhere = async (): Promise<never> => {
-    throw new TapeflowFailure('OtherHost', `Host ${host.name} does not have these sources.`, {
+    throw new TapeflowFailure('OtherHost', english`Host ${host.name} does not have these sources.`, {
       kind: 'transient',
     });
   };

@@ -4,6 +4,7 @@ import { claimStep } from '../catalog/server/claimed-starts.js';
 import { noProof } from '../proof/message-proof.js';
 import { asAttempt } from './attempt.js';
 import type { Deps } from '../operations/deps.js';
+import { english } from '../messages/sentence.js';
 
 /**
  * Runs a step that a user requested and waits for, only once: run again later, it could meet another tape. Throws
@@ -19,7 +20,7 @@ export async function once<Result>(
   const reason = await asAttempt(() => claimStep(catalog, { workflowId, runId, activityType, by }));
   if (reason !== null)
     throw ApplicationFailure.nonRetryable(
-      `The step ${activityType} of ${workflowId} is not valid (${reason}), although it has a proof.`,
+      english`The step ${activityType} of ${workflowId} is not valid (${reason}), although it has a proof.`,
       noProof,
     );
   return step();

@@ -2,6 +2,7 @@ import { CancelledFailure, Context } from '@temporalio/activity';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { fenced } from '../catalog/sqlite/fence.js';
 import { type Attempt, pauseFor } from '../operations/attempt.js';
+import { english } from '../messages/sentence.js';
 import {
   Silence,
   silentSince,
@@ -86,7 +87,7 @@ export class RunningStep {
       return;
     }
     const silent = this.silence?.of();
-    const why = `${silentSince(silent, this.work)}: it is busy with a long step, or hangs`;
+    const why = english`${silentSince(silent, this.work)}: it is busy with a long step, or hangs`;
     this.context.heartbeat(silent === undefined ? this.details : { ...this.details, why, stuck: true });
   }
 
@@ -177,7 +178,7 @@ function silenceLimit({ answersWithinMs }: Asked, signal: AbortSignal): number {
 
 /** The failure of a step whose body is abandoned. Its sentence is for whoever cancelled it. */
 function leftFailure(work: DriveWork, deaf: Whom, { reason }: AbortSignal): Error {
-  const left = `${silentSince(deaf, work)}: the step ${work.name} is left to end by itself`;
+  const left = english`${silentSince(deaf, work)}: the step ${work.name} is left to end by itself`;
   return new CancelledFailure(reason instanceof Error ? reason.message : 'cancelled', [{ left }]);
 }
 
@@ -185,7 +186,7 @@ function leftFailure(work: DriveWork, deaf: Whom, { reason }: AbortSignal): Erro
 function leftBehind(): TapeflowFailure {
   return new TapeflowFailure(
     'LeftBehind',
-    'This step was given up while its drive or its source did not answer.',
+    english`This step was given up while its drive or its source did not answer.`,
     {
       kind: 'transient',
     },

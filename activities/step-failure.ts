@@ -1,6 +1,7 @@
 import { ApplicationFailure } from '@temporalio/activity';
 import { TapeflowFailure, describeError, systemErrorCode } from '../config/failures.js';
 import { SideError, type Side } from '../config/sides.js';
+import { english } from '../messages/sentence.js';
 
 const typeOfSide: Record<Side, string> = {
   source: 'SourceFailed',
@@ -11,11 +12,11 @@ const typeOfSide: Record<Side, string> = {
 };
 
 const nameOfSide: Record<Side, string> = {
-  source: 'the source',
-  staging: 'staging',
-  tape: 'the tape',
-  target: 'the target',
-  catalog: 'the data folder',
+  source: english`the source`,
+  staging: english`staging`,
+  tape: english`the tape`,
+  target: english`the target`,
+  catalog: english`the data folder`,
 };
 
 /** The ApplicationFailure for any error; its message is a sentence without a stack. */
@@ -29,10 +30,14 @@ export function toApplicationFailure(error: unknown): unknown {
     });
   }
   if (error instanceof SideError) {
-    const where = error.path === undefined ? '' : ` at ${error.path}`;
+    const side = nameOfSide[error.side];
+    const why = describeError(error);
     return ApplicationFailure.create({
       type: typeOfSide[error.side],
-      message: `An error of ${nameOfSide[error.side]}${where}: ${describeError(error)}.`,
+      message:
+        error.path === undefined
+          ? english`An error of ${side}: ${why}.`
+          : english`An error of ${side} at ${error.path}: ${why}.`,
       nonRetryable: false,
     });
   }

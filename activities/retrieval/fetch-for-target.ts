@@ -23,7 +23,7 @@ import type { Fetched } from '../tape-copy/fetch-archive.js';
  * another one is read later, or the archive is recorded as failed.
  */
 export function fetchForTarget(deps: DriveDeps, ref: RetrievalRef): Promise<Fetched> {
-  return asDriveAttempt(asked(deps, ', or staging,'), catalogCondition, async (attempt) => {
+  return asDriveAttempt(asked(deps, 'staging'), catalogCondition, async (attempt) => {
     const { catalog, drive, settings } = deps;
     const row = await pendingArchive(catalog, ref.id, ref.no);
     if (row === undefined) return 'gone';

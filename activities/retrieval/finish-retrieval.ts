@@ -10,6 +10,7 @@ import { removeCopyStaging } from '../../staging/copy-staging.js';
 import type { Deps, DriveDeps } from '../../operations/deps.js';
 import { isTargetElsewhere } from '../../operations/retrievals/restore-target.js';
 import { finishTarget } from '../../operations/retrievals/finish-tree.js';
+import { english } from '../../messages/sentence.js';
 
 /** The last step on the host of a drive, unless the target is elsewhere: then it fails with `TargetElsewhere`. */
 export async function finishInDrive(deps: DriveDeps, id: string): Promise<RetrievalSummary> {
@@ -18,7 +19,7 @@ export async function finishInDrive(deps: DriveDeps, id: string): Promise<Retrie
     if (isTargetElsewhere(deps.settings, retrieval))
       throw new TapeflowFailure(
         'TargetElsewhere',
-        `The target of ${id} is on host ${retrieval.target_host}.`,
+        english`The target of ${id} is on host ${retrieval.target_host}.`,
       );
   });
   return finishRetrieval(deps, id);
@@ -57,11 +58,9 @@ export function finishRetrieval(deps: Deps, id: string): Promise<RetrievalSummar
 function whatDoesNotAddUp(summary: RetrievalSummary): string | null {
   const { members, restored, same, kept, failed, kind } = summary;
   if (summary.archivesDone < summary.archives || members === restored + same + kept + failed) return null;
-  const done = { restore: 'restored', verify: 'compared', copy: 'copied' }[kind];
-  return (
-    `the entries do not add up: ${formatNumber(members)} were planned, but ` +
-    `${formatNumber(restored)} ${done}, ${formatNumber(same)} already there, ` +
-    `${formatNumber(kept)} kept and ${formatNumber(failed)} failed; see "The ` +
-    `catalog is older than the tapes, or damaged" in docs/recovery.md`
-  );
+  const done = { restore: english`restored`, verify: english`compared`, copy: english`copied` }[kind];
+  return english`the entries do not add up: ${formatNumber(members)} were planned, but
+    ${formatNumber(restored)} ${done}, ${formatNumber(same)} already there,
+    ${formatNumber(kept)} kept and ${formatNumber(failed)} failed;
+    see "The catalog is older than the tapes, or damaged" in docs/recovery.md`;
 }

@@ -24,6 +24,7 @@ import type { DriveDeps, RetrievalRef } from '../../operations/deps.js';
 import { readyTarget } from '../../operations/retrievals/ready-target.js';
 import { isTargetElsewhere } from '../../operations/retrievals/restore-target.js';
 import { readCopy } from '../../operations/retrievals/read-copy.js';
+import { english } from '../../messages/sentence.js';
 
 /**
  * Reads the wanted members of one archive from the tape in the drive: a restore writes them below its target, a verify
@@ -32,7 +33,7 @@ import { readCopy } from '../../operations/retrievals/read-copy.js';
  * continues.
  */
 export function readArchive(deps: DriveDeps, ref: RetrievalRef): Promise<'elsewhere' | undefined> {
-  return asDriveAttempt(asked(deps, ', or the target,'), catalogCondition, async (attempt) => {
+  return asDriveAttempt(asked(deps, 'target'), catalogCondition, async (attempt) => {
     const { catalog, drive } = deps;
     const row = await pendingArchive(catalog, ref.id, ref.no);
     if (row === undefined) return undefined;
@@ -97,6 +98,7 @@ export async function recordLost({ catalog }: DriveDeps, row: RetrievalArchiveRo
   if ((await switchToOtherCopy(catalog, row, null)) !== undefined) return;
   const { set_id: setId, group_no: group } = row;
   const name = (await tapeByUuid(catalog, row.tape_uuid))?.name ?? row.tape_uuid;
-  const reason = `Group ${group} of set ${setId} was on tape ${name}, which is lost, and there is no other copy of it.`;
+  const reason = english`Group ${group} of set ${setId} was on tape ${name}, which is lost,
+    and there is no other copy of it.`;
   await recordFailed(catalog, row, reason);
 }

@@ -9,6 +9,7 @@ import {
 import { dropPending, sliceOf } from '../../catalog/retrievals/slices.js';
 import { asAttempt } from '../attempt.js';
 import type { Deps, RetrievalRef } from '../../operations/deps.js';
+import { english } from '../../messages/sentence.js';
 
 /** Archives per page that the workflow receives. */
 const pageSize = 50;
@@ -54,7 +55,7 @@ export function giveUpArchive({ catalog }: Deps, ref: RetrievalRef, reason: stri
   return asAttempt(async () => {
     const row = await pendingArchive(catalog, ref.id, ref.no);
     if (row === undefined) return;
-    const sentence = `The archive of group ${row.group_no} of set ${row.set_id} was given up: ${reason}`;
+    const sentence = english`The archive of group ${row.group_no} of set ${row.set_id} was given up: ${reason}`;
     await recordFailed(catalog, row, sentence);
   });
 }

@@ -12,6 +12,7 @@ import { readCopy } from '../../operations/retrievals/read-copy.js';
 import { readyTarget } from '../../operations/retrievals/ready-target.js';
 import { targetHasRoom, type TargetShortage } from '../../operations/retrievals/restore-target.js';
 import { confirmStaged, stagedFor, waitUntilStaged } from '../../operations/retrievals/stage-archive.js';
+import { english } from '../../messages/sentence.js';
 import { askedTarget } from './asked-target.js';
 import { asDriveAttempt } from '../attempt.js';
 import { catalogCondition } from '../conditions.js';
@@ -37,7 +38,7 @@ export function unpackArchive(deps: Deps, ref: RetrievalRef): Promise<void> {
     const tapeName = (await tapeByUuid(catalog, row.tape_uuid))?.name ?? row.tape_uuid;
     const missed = await missedMembers(catalog, row);
     const at = {
-      ...{ tapeName, shown: `${row.set_id}/${archive.name} on tape ${tapeName}` },
+      ...{ tapeName, shown: english`${row.set_id}/${archive.name} on tape ${tapeName}` },
       confirm: () => confirmStaged(file, row.staged ?? ''),
     };
     try {
@@ -72,7 +73,7 @@ export function waitForTargetRoom(deps: Deps, ref: RetrievalRef, lack: TargetSho
       const { target } = await retrievalNamed(catalog, ref.id);
       if (row === undefined || target === null) return;
       if (await targetHasRoom(target, lack, { bytes: row.bytes, inodes: row.members })) return;
-      attempt.report({ step: 'waiting for room', why: `${target} takes no more` });
+      attempt.report({ step: 'waiting for room', why: english`${target} takes no more` });
       await pauseFor(attempt, lookEveryMs);
     }
   });

@@ -14,6 +14,7 @@ import { catalogCondition } from '../conditions.js';
 import { pauseFor, type Attempt } from '../../operations/attempt.js';
 import type { DriveDeps, RetrievalRef } from '../../operations/deps.js';
 import { targetHasRoom, type TargetShortage } from '../../operations/retrievals/restore-target.js';
+import { english } from '../../messages/sentence.js';
 
 /** Milliseconds between two checks of the drive and the target. */
 const lookEveryMs = 1000;
@@ -34,7 +35,7 @@ export function watchForRetrieval(
   lack?: TargetShortage,
   search?: TapeSearch,
 ): Promise<string | null> {
-  return asDriveAttempt(asked(deps, ', or the target,'), catalogCondition, async (attempt) => {
+  return asDriveAttempt(asked(deps, 'target'), catalogCondition, async (attempt) => {
     const { catalog } = deps;
     const retrieval = await retrievalNamed(catalog, ref.id);
     const { kind, target } = retrieval;
@@ -60,7 +61,7 @@ export function watchForRetrieval(
       if (found !== undefined) {
         if (target === null || lack === undefined) return found;
         if (await targetHasRoom(target, lack, { bytes: row.bytes, inodes: row.members })) return found;
-        attempt.report({ step: 'waiting for room', why: `${target} takes no more` });
+        attempt.report({ step: 'waiting for room', why: english`${target} takes no more` });
       }
       // A slice asks nobody for a tape: what is on one that was taken out is left to a later slice.
       if (isSlice && looks >= patientLooks) await dropPending(catalog, ref.id, row.tape_uuid);

@@ -27,6 +27,7 @@ import {
   type ScheduleCall,
   type ScheduledReading,
 } from '../../operations/sets/scheduled-work.js';
+import { english } from '../../messages/sentence.js';
 
 /** State of a verify or copy when a schedule run stops following it. */
 export interface SettledReading {
@@ -77,7 +78,7 @@ export function openScheduledReading(deps: Deps, call: ScheduleCall): Promise<Re
 function readingOf({ name, arguments: text }: ScheduleRow): ScheduledReading {
   const work = scheduledWork(text);
   if ('kind' in work) return work;
-  throw new TapeflowFailure('OtherSchedule', `The schedule ${name} is a backup.`);
+  throw new TapeflowFailure('OtherSchedule', english`The schedule ${name} is a backup.`);
 }
 
 /** What an earlier attempt of this run made, or an earlier run left unfinished. */

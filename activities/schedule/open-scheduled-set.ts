@@ -24,6 +24,7 @@ import {
   type ScheduledBackup,
 } from '../../operations/sets/scheduled-work.js';
 import { snapshotOptions, setOptions, type SetOptions } from '../../operations/sets/set-options.js';
+import { english } from '../../messages/sentence.js';
 
 /** A set that a schedule run starts. */
 export interface ScheduledSet {
@@ -79,9 +80,13 @@ function wantedBy({ settings }: Deps, backup: ScheduledBackup): NewSet {
 
 function recipientsIn({ AGE_RECIPIENTS: recipients }: Deps['settings']): string[] {
   if (recipients !== undefined) return recipients;
-  throw new TapeflowFailure('NoRecipients', 'The set is to be encrypted, and AGE_RECIPIENTS is not set.', {
-    advice: 'Set it for the workers.',
-  });
+  throw new TapeflowFailure(
+    'NoRecipients',
+    english`The set is to be encrypted, and AGE_RECIPIENTS is not set.`,
+    {
+      advice: english`Set it for the workers.`,
+    },
+  );
 }
 
 function takenBy({ sources, excludes, asked }: ScheduledBackup): Taken {
@@ -107,7 +112,7 @@ function withAnyList(wanted: NewSet): NewSet {
 function backupOf({ name, arguments: text }: ScheduleRow): ScheduledBackup {
   const work = scheduledWork(text);
   if (!('kind' in work)) return work;
-  throw new TapeflowFailure('OtherSchedule', `The schedule ${name} backs nothing up.`);
+  throw new TapeflowFailure('OtherSchedule', english`The schedule ${name} backs nothing up.`);
 }
 
 function scheduledSet(set: SetRow): ScheduledSet {
@@ -216,8 +221,9 @@ async function openOnce(
     const ids = same.map(({ set }) => set.id).reverse();
     throw new TapeflowFailure(
       'TooManyUnfinished',
-      `The schedule ${name} makes no further set while ${same.length} of its sets are unfinished: ${ids.join(', ')}.`,
-      { advice: `\`tapeflow status ${ids[0] ?? ''}\` says what the first one waits for.` },
+      english`The schedule ${name} makes no further set while ${same.length} of its sets are unfinished:
+        ${ids.join(', ')}.`,
+      { advice: english`\`tapeflow status ${ids[0] ?? ''}\` says what the first one waits for.` },
     );
   }
   const { set, note, others } = await openSet(catalog, wanted, { fresh: true });
@@ -225,7 +231,7 @@ async function openOnce(
     .slice(0, othersNamed)
     .map(
       ({ id, differs }) =>
-        `The unfinished set ${id} of these sources is another one: ${differs.join(', and ')}.`,
+        english`The unfinished set ${id} of these sources is another one: ${differs.join(', and ')}.`,
     );
   return { ...scheduledSet(set), notes: note === undefined ? notes : [note, ...notes] };
 }

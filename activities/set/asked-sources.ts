@@ -9,6 +9,7 @@ import { isInside } from '../../source/sources.js';
 import { leftAt, waitsForLeft, type Asked, type Whom } from '../asked.js';
 import { lookAtLeftMs } from '../running-step.js';
 import { pauseFor, type Attempt } from '../../operations/attempt.js';
+import { english } from '../../messages/sentence.js';
 
 /** Where steps that read sources are noted. */
 export const sourceSteps = 'sources';
@@ -48,7 +49,10 @@ export function askedSources({ DRIVE_ANSWER_SECONDS: seconds }: Settings): Asked
 /** A source that is being asked, which may be a list of paths; undefined where none is. */
 export function whomOfSource(source: string | undefined, list?: TakenList): Whom | undefined {
   if (source === undefined) return undefined;
-  return { who: source === list?.file ? `a path of the list ${source}` : `the source ${source}`, source };
+  return {
+    who: source === list?.file ? english`a path of the list ${source}` : english`the source ${source}`,
+    source,
+  };
 }
 
 /** Whom a pack asks: one of the sources, or what it writes to. */

@@ -27,6 +27,7 @@ import { asRoomAttempt } from './staging-condition.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { diskShortage } from '../../operations/groups/staging-room.js';
 import { nameCompressed } from '../../operations/groups/name-compressed.js';
+import { english } from '../../messages/sentence.js';
 
 /**
  * Stage 1: packs a group into `temp/{set}/backup_….tar.gz`. Written as `.part`, synced and hashed; then committed in
@@ -61,7 +62,7 @@ async function compressOnce(
   if (archive !== undefined && group.state !== 'compressed') return 'done';
   if (archive !== undefined && (await nameCompressed(deps, archive))) return 'done';
   if (archive !== undefined) {
-    const reason = 'its staged archive is gone';
+    const reason = english`its staged archive is gone`;
     // Another attempt promoted it meanwhile, so nothing is gone.
     if (!(await forgetArchive(catalog, archive, reason, { in: 'compressed' }))) return 'done';
     logStage(deps, 'lost', ref, { archive: archive.name });
@@ -75,7 +76,7 @@ async function compressOnce(
   const options = setOptions(set);
   const files = filesOf(set, ref.group);
   await removeEarlier(deps, ref, attempt, files);
-  const onStart = (pack: PackAsks) => asks.follow(askedByPack(pack, set, 'staging'));
+  const onStart = (pack: PackAsks) => asks.follow(askedByPack(pack, set, english`staging`));
   return packAndName(deps, ref, group, attempt, { ...options, files }, onStart).finally(() =>
     asks.follow(undefined),
   );
@@ -181,10 +182,11 @@ function stagingFailure(error: unknown, ref: GroupRef, folder: string): unknown 
   if (sideOf(error) !== 'staging' || systemErrorCode(error) !== 'EIO') return error;
   return new TapeflowFailure(
     'StagingFailed',
-    `The archive of group ${ref.group} could not be written to staging at ${folder}: ${describeError(error)}.`,
+    english`The archive of group ${ref.group} could not be written to staging at ${folder}:
+      ${describeError(error)}.`,
     {
       kind: 'transient',
-      advice: `Check that disk, then \`tapeflow retry ${ref.setId}\`.`,
+      advice: english`Check that disk, then \`tapeflow retry ${ref.setId}\`.`,
       cause: error,
     },
   );

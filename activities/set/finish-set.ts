@@ -9,6 +9,7 @@ import { recordCancelled, releaseStaging } from '../../operations/sets/cancel-se
 import { removeEmptyFolder } from '../../disk/durable-file.js';
 import { finalDir, tempDir } from '../../staging/paths.js';
 import type { Deps } from '../../operations/deps.js';
+import { english } from '../../messages/sentence.js';
 import { asStagingAttempt } from './staging-condition.js';
 
 /**
@@ -33,8 +34,11 @@ export function finishSet(deps: Deps, setId: string, problem?: string): Promise<
       .join(', ');
     const reason = lost
       ? failed > 0
-        ? `${failed} of ${before.groups} groups failed (${numbers}), first: ${before.failedGroups[0]?.reason ?? ''}`
-        : `${unfinished} groups are unfinished${problem === undefined ? '' : `: ${problem}`}`
+        ? english`${failed} of ${before.groups} groups failed (${numbers}), first:
+            ${before.failedGroups[0]?.reason ?? ''}`
+        : problem === undefined
+          ? english`${unfinished} groups are unfinished`
+          : english`${unfinished} groups are unfinished: ${problem}`
       : null;
     attempt.throwIfCancelled();
     // The state is set last: whoever reads `completed`, or runs the same command again, finds everything done.

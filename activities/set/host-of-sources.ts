@@ -8,6 +8,7 @@ import { usageFailure } from '../../config/failures.js';
 import type { ExcludeRule } from '../../entry/excludes.js';
 import type { Deps } from '../../operations/deps.js';
 import { requireSources } from '../../source/require-sources.js';
+import { english } from '../../messages/sentence.js';
 import { whomOfSource, type AskedByThread } from './asked-sources.js';
 
 /**
@@ -38,8 +39,8 @@ export async function requireHere(
       if (real === source) continue;
       throw usageFailure(
         'SourceIsLink',
-        `The source ${source} of host ${settings.TAPEFLOW_HOST} leads through a link to ${real}.`,
-        'Give that path.',
+        english`The source ${source} of host ${settings.TAPEFLOW_HOST} leads through a link to ${real}.`,
+        english`Give that path.`,
       );
     }
   } finally {

@@ -19,6 +19,7 @@ import { logStage } from '../../operations/groups/log-stage.js';
 import { asRoomAttempt } from './staging-condition.js';
 import { spaceShortage } from '../../operations/groups/staging-room.js';
 import { type Staged, stagedFiles } from '../../staging/staged-files.js';
+import { english } from '../../messages/sentence.js';
 
 /**
  * Stage 2: moves a compressed archive and its manifest from `temp/` to `final/`.
@@ -33,7 +34,7 @@ export function promoteArchive(deps: Deps, ref: GroupRef): Promise<'full' | unde
     const group = await groupOf(catalog, ref.setId, ref.group);
     const archive = await archiveOf(catalog, ref.setId, ref.group);
     if (archive === undefined) {
-      throw new TapeflowFailure('StagedArchiveDamaged', `Group ${ref.group} has no archive any more.`);
+      throw new TapeflowFailure('StagedArchiveDamaged', english`Group ${ref.group} has no archive any more.`);
     }
     if (group.state !== 'compressed') return undefined;
     logStage(deps, 'promoting', ref, { archive: archive.name, bytes: archive.size });
@@ -54,7 +55,7 @@ export function promoteArchive(deps: Deps, ref: GroupRef): Promise<'full' | unde
         throw staleAttempt(ref.setId, ref.group);
       }
       logStage(deps, 'lost', ref, { archive: archive.name });
-      throw new TapeflowFailure('StagedArchiveDamaged', `Group ${ref.group}: ${reason}.`);
+      throw new TapeflowFailure('StagedArchiveDamaged', english`Group ${ref.group}: ${reason}.`);
     }
     const ms = performance.now() - began;
     const promoted = { stage: 'promoted', ms, bytes: archive.size };
@@ -115,7 +116,7 @@ async function moveFile(
   const from = path.join(folders.from, file.name);
   const to = path.join(folders.to, file.name);
   if ((await sizeOf(from)) !== file.size) {
-    if ((await sizeOf(to)) !== file.size) return `the staged ${from} is gone or has another size`;
+    if ((await sizeOf(to)) !== file.size) return english`the staged ${from} is gone or has another size`;
     // An earlier attempt moved it but may have died before the names were durable.
     await fsyncFolder(folders.to);
     return undefined;
@@ -150,7 +151,7 @@ async function copyAcross(
     const copied = await copyHashed({ from, to: part, sides: { from: 'staging', to: 'staging' }, guard });
     if (copied.sha256 !== file.sha256) {
       await removeFile(part);
-      return `the staged ${from} is not what was compressed`;
+      return english`the staged ${from} is not what was compressed`;
     }
   } catch (error) {
     await removeFile(part);

@@ -11,6 +11,7 @@ import type { Deps, GroupRef } from '../../operations/deps.js';
 import { logStage } from '../../operations/groups/log-stage.js';
 import { isWholeInFinal } from '../../staging/staged-files.js';
 import { setOptions } from '../../operations/sets/set-options.js';
+import { english } from '../../messages/sentence.js';
 
 /** Milliseconds between two checks. */
 const lookEveryMs = 1000;
@@ -41,12 +42,12 @@ export function waitForFinal(deps: Deps, ref: GroupRef): Promise<number | null> 
         return bytes;
       }
       if (ms > finalWaitSeconds * 1000) {
-        const message = `${archive.name} was not whole in ${folder} after ${finalWaitSeconds} s`;
+        const message = english`${archive.name} was not whole in ${folder} after ${finalWaitSeconds} s`;
         await recordEvents(catalog, [{ ...ref, stage: 'final_timeout', ms, detail: message }]);
         logStage(deps, 'final_timeout', ref, { archive: archive.name, ms });
         throw new TapeflowFailure('FinalTimeout', `${message}.`, {
           kind: 'transient',
-          advice: `See \`tapeflow trace ${archive.name}\`.`,
+          advice: english`See \`tapeflow trace ${archive.name}\`.`,
         });
       }
       attempt.report({ step: 'waiting for final', group: ref.group, seconds: Math.round(ms / 1000) });

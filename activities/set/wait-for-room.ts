@@ -4,6 +4,7 @@ import { formatBytes } from '../../config/sizes.js';
 import { asAttempt } from '../attempt.js';
 import type { Deps, GroupRef } from '../../operations/deps.js';
 import { finalShortage, diskShortage } from '../../operations/groups/staging-room.js';
+import { english } from '../../messages/sentence.js';
 import { waitForSpace } from './staging-condition.js';
 
 /**
@@ -22,7 +23,7 @@ export function waitForRoom(deps: Deps, ref: GroupRef, place: 'temp' | 'final' =
     await waitForSpace(deps, ref, attempt, async () => {
       const lack = await diskShortage(deps, ref, need);
       if (lack !== undefined || (await fitsBudget(catalog, ref, need, budget))) return lack;
-      return { why: `the staging budget of ${formatBytes(budget)} is taken`, stuck: false };
+      return { why: english`the staging budget of ${formatBytes(budget)} is taken`, stuck: false };
     });
   });
 }

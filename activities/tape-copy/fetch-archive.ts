@@ -18,6 +18,7 @@ import { leaveFullStaging } from '../../operations/retrievals/leave-full-staging
 import { copyDir } from '../../staging/paths.js';
 import { requireForReading } from '../../tape/drives/loaded-tape.js';
 import { isTooLarge, requireFits } from '../../tape/requirements/tape-limit.js';
+import { english } from '../../messages/sentence.js';
 import { asked } from '../asked.js';
 import { asDriveAttempt } from '../attempt.js';
 import { catalogCondition } from '../conditions.js';
@@ -31,7 +32,7 @@ export type Fetched = 'staged' | 'full' | 'gone';
  * this drive's slot. Fails with `TapeNotReady` when someone has to act first.
  */
 export function fetchArchive(deps: DriveDeps, ref: RetrievalRef): Promise<Fetched> {
-  return asDriveAttempt(asked(deps, ', or staging,'), catalogCondition, async (attempt) => {
+  return asDriveAttempt(asked(deps, 'staging'), catalogCondition, async (attempt) => {
     const { catalog, drive, settings } = deps;
     const row = await pendingArchive(catalog, ref.id, ref.no);
     if (row === undefined || row.to_copy === null) return 'gone';
@@ -44,14 +45,14 @@ export function fetchArchive(deps: DriveDeps, ref: RetrievalRef): Promise<Fetche
       await giveUpOrGoOn(
         deps,
         row,
-        `Group ${row.group_no} of set ${row.set_id} is on no tape any more.`,
+        english`Group ${row.group_no} of set ${row.set_id} is on no tape any more.`,
         null,
       );
       return 'gone';
     }
     const bytes = bytesWithManifest(archive);
     try {
-      const what = `The archive of group ${row.group_no} of set ${row.set_id}`;
+      const what = english`The archive of group ${row.group_no} of set ${row.set_id}`;
       await requireFits(catalog, row.to_pool ?? '', what, bytes);
     } catch (error) {
       if (!isTooLarge(error)) throw error;
@@ -90,12 +91,9 @@ async function giveUpOrGoOn(
   damage: string | null,
 ): Promise<void> {
   if ((await switchToOtherCopy(catalog, row, damage)) !== undefined) return;
-  const restore =
-    damage === null
-      ? ''
-      : ` No copy of group ${row.group_no} is whole, so that it is not copied; \`tapeflow restore ` +
-        `${row.set_id} --target DIR\` brings back each file that one of them holds whole.`;
-  await recordFailed(catalog, row, `${why}${restore}`);
+  const restore = english`No copy of group ${row.group_no} is whole, so that it is not copied;
+    \`tapeflow restore ${row.set_id} --target DIR\` brings back each file that one of them holds whole.`;
+  await recordFailed(catalog, row, damage === null ? why : `${why} ${restore}`);
 }
 
 async function isStaged(folder: string, archive: ArchiveRow): Promise<boolean> {

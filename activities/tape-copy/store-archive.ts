@@ -33,7 +33,7 @@ export function storeArchive(
   ref: RetrievalRef,
   wanted?: string,
 ): Promise<WrittenArchive | null> {
-  return asDriveAttempt(asked(deps, ', or staging,'), driveCondition, async (attempt) => {
+  return asDriveAttempt(asked(deps, 'staging'), driveCondition, async (attempt) => {
     const { catalog, drive, lock } = deps;
     const row = await pendingArchive(catalog, ref.id, ref.no);
     if (row === undefined || row.to_copy === null) return null;

@@ -9,6 +9,7 @@ import { pauseFor } from '../../operations/attempt.js';
 import type { DriveDeps, RetrievalRef } from '../../operations/deps.js';
 import { type Shortage, shortageOrFull, spaceShortage } from '../../operations/groups/staging-room.js';
 import { copyDir } from '../../staging/paths.js';
+import { english } from '../../messages/sentence.js';
 import { asAttempt } from '../attempt.js';
 
 /** Milliseconds between two checks of staging. */
@@ -27,7 +28,10 @@ export function waitForCopyRoom(deps: DriveDeps, ref: RetrievalRef): Promise<voi
       const lack = await copyShortage(deps, row, bytes);
       if (lack === undefined && (await reserveForCopy(catalog, { ...ref, bytes }, budget))) return;
       attempt.report({
-        ...{ step: 'waiting for staging', why: `the staging budget of ${formatBytes(budget)} is taken` },
+        ...{
+          step: 'waiting for staging',
+          why: english`the staging budget of ${formatBytes(budget)} is taken`,
+        },
         ...lack,
       });
       await pauseFor(attempt, lookEveryMs);

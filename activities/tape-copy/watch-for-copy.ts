@@ -15,6 +15,7 @@ import type { DriveDeps, RetrievalRef } from '../../operations/deps.js';
 import { requireTape } from '../../tape/requirements/require-tape.js';
 import { isTooLarge } from '../../tape/requirements/tape-limit.js';
 import type { TapeRequirements } from '../../tape/requirements/tape-requirements.js';
+import { english } from '../../messages/sentence.js';
 import { asked } from '../asked.js';
 import { asDriveAttempt } from '../attempt.js';
 import { catalogCondition } from '../conditions.js';
@@ -81,7 +82,10 @@ async function noteUnfit(
   const tape: WantedTape =
     wanted === undefined
       ? {
-          any: `a tape of pool ${pool}${next === undefined ? '' : ` with room for ${formatBytes(next.bytes)}`}`,
+          any:
+            next === undefined
+              ? english`a tape of pool ${pool}`
+              : english`a tape of pool ${pool} with room for ${formatBytes(next.bytes)}`,
         }
       : ((await tapeByUuid(catalog, wanted))?.name ?? wanted);
   const look = { reason, message, first: '', loaded: null };

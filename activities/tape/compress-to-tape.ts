@@ -17,6 +17,7 @@ import { makeSmaller } from '../../operations/groups/make-smaller.js';
 import { onMedium } from '../../operations/copies/on-medium.js';
 import { earlierWrite, type WrittenArchive } from '../../operations/copies/write-copy.js';
 import { packOnTape } from '../../operations/copies/pack-on-tape.js';
+import { english } from '../../messages/sentence.js';
 
 /**
  * Direct mode: compresses a group directly to tape, in the drive's slot, as `.part`; then the same steps as with
@@ -35,14 +36,14 @@ export function compressToTape(
     if (before !== undefined) {
       const earlier = await earlierWrite(catalog, { ...ref, copyNo: 1 }, before);
       if (earlier !== undefined) return earlier;
-      await forgetArchive(catalog, before, 'its attempt ended before it was written');
+      await forgetArchive(catalog, before, english`its attempt ended before it was written`);
     }
     const tape = await roomyTape(deps, ref, wanted);
     if (tape === undefined) return null;
     const group = await groupOf(catalog, ref.setId, ref.group);
     const set = await setNamed(catalog, ref.setId);
     const onStart = (pack: PackAsks) =>
-      asks.follow(askedByPack(pack, set, `the drive ${drive.settings.name}`));
+      asks.follow(askedByPack(pack, set, english`the drive ${drive.settings.name}`));
     return lock.hold(tape.medium, async () => {
       if (!(await beginCompressing(catalog, ref.setId, ref.group, attempt.token)))
         throw staleAttempt(ref.setId, ref.group);

@@ -1,6 +1,7 @@
 import type { ArchiveReport } from '../../operations/rebuild/import-tape-archive.js';
 import type { TapeImport, WorkerTapeImport } from '../../operations/rebuild/import-tape.js';
 import { formatCount } from '../../config/counts.js';
+import { english } from '../../messages/sentence.js';
 
 /**
  * Maximum bytes of each list as JSON. A Temporal server accepts 2 MiB for a whole result, and a tape may have any
@@ -18,19 +19,25 @@ export function inOneMessage(
   const troubles = firstThatFit(reading.troubles, maxBytes.troubles);
   const sentences = firstThatFit(said, maxBytes.said);
   const kept = reportsThatFit(reports);
-  const left = (all: readonly unknown[], some: readonly unknown[], one: string, many: string) =>
+  const left = (all: readonly unknown[], some: readonly unknown[], count: (number: number) => string) =>
     all.length === some.length
       ? []
-      : [`${formatCount(all.length - some.length, one, many)} than one message of the worker can tell of.`];
+      : [english`${count(all.length - some.length)} than one message of the worker can tell of.`];
   return {
     ...reading,
     sets,
     troubles,
     said: [
       ...sentences,
-      ...left(said, sentences, 'more sentence was said', 'more sentences were said'),
-      ...left(reading.troubles, troubles, 'more fault was found', 'more faults were found'),
-      ...left(reading.sets, sets, 'more set was read', 'more sets were read'),
+      ...left(said, sentences, (number) =>
+        formatCount(number, 'more sentence was said', 'more sentences were said'),
+      ),
+      ...left(reading.troubles, troubles, (number) =>
+        formatCount(number, 'more fault was found', 'more faults were found'),
+      ),
+      ...left(reading.sets, sets, (number) =>
+        formatCount(number, 'more set was read', 'more sets were read'),
+      ),
     ],
     reports: kept,
     more: reports.length - kept.length,

@@ -16,6 +16,7 @@ import { catalogCondition } from '../conditions.js';
 import { pauseFor } from '../../operations/attempt.js';
 import type { Deps } from '../../operations/deps.js';
 import type { Drive } from '../../tape/drives/drive.js';
+import { english } from '../../messages/sentence.js';
 
 /** States that a wait for a tape may follow; `paused` says more than it. */
 const mayWait: readonly SetState[] = ['scanning', 'running', 'waiting_for_tape'];
@@ -64,7 +65,7 @@ export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWatchRequest)
         if (wish.held === true && error.details['reason'] !== 'drive_held') return '';
         if (wish.wanted === undefined && look % looksPerAdvice === 0)
           advice = await recyclableAdvice(deps, wish);
-        const sentence = `${error.sentence}${advice}`;
+        const sentence = advice === '' ? error.sentence : `${error.sentence} ${advice}`;
         // Changed free space of the same tape is no news and must not fill the events during a long wait.
         const news = sentence.replace(/[\d.]+ [kMGTP]?B\b/g, '');
         const quietly = said === news;
@@ -96,11 +97,12 @@ async function recyclableAdvice(
   );
   const [first] = names;
   if (first === undefined) return '';
-  const which = names.length === 1 ? `tape ${first} is` : `tapes ${names.slice(0, 10).join(', ')} are`;
-  return (
-    ` Of pool ${pool} the ${which} recyclable: \`tapeflow tape erase ${first} ` +
-    `--yes\` with it in the drive erases it, so that it can be written to again.`
-  );
+  return names.length === 1
+    ? english`Of pool ${pool} the tape ${first} is recyclable: \`tapeflow tape erase ${first} --yes\`
+        with it in the drive erases it, so that it can be written to again.`
+    : english`Of pool ${pool} the tapes ${names.slice(0, 10).join(', ')} are recyclable:
+        \`tapeflow tape erase ${first} --yes\` with it in the drive erases it,
+        so that it can be written to again.`;
 }
 
 /** The tape in the drive, if it is suitable for the next copy or another one. */

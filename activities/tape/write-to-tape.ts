@@ -21,6 +21,7 @@ import {
   earlierWrite,
   writeArchive,
 } from '../../operations/copies/write-copy.js';
+import { english } from '../../messages/sentence.js';
 
 /**
  * Stage 4: writes a queued archive and its manifest to the tape in the drive. `syncTape` syncs and commits it later.
@@ -40,7 +41,10 @@ export function writeToTape(
       const { catalog, drive, lock } = deps;
       const archive = await archiveOf(catalog, ref.setId, ref.group);
       if (archive === undefined) {
-        throw new TapeflowFailure('StagedArchiveDamaged', `Group ${ref.group} has no archive any more.`);
+        throw new TapeflowFailure(
+          'StagedArchiveDamaged',
+          english`Group ${ref.group} has no archive any more.`,
+        );
       }
       const copy = { ...ref, copyNo };
       const earlier = await earlierWrite(catalog, copy, archive);
@@ -58,7 +62,7 @@ export function writeToTape(
       return lock.hold(tape.medium, () => writeArchive(deps, copy, archive, staged, attempt, tape));
     },
     driveCondition,
-    asked(deps, ', or staging,'),
+    asked(deps, 'staging'),
   );
 }
 
@@ -75,8 +79,8 @@ async function takeBackTooLarge(
   const { catalog, settings } = deps;
   const [other] = await tapesOfGroup(catalog, setId, group);
   if (other !== undefined) {
-    return new TapeflowFailure(tooLarge.code, `${tooLarge.message} Tape ${other} holds it.`, {
-      advice: `Label a larger tape, then \`tapeflow retry ${setId}\` makes copy ${copyNo} too.`,
+    return new TapeflowFailure(tooLarge.code, english`${tooLarge.message} Tape ${other} holds it.`, {
+      advice: english`Label a larger tape, then \`tapeflow retry ${setId}\` makes copy ${copyNo} too.`,
     });
   }
   const { message } = tooLarge;
@@ -87,6 +91,6 @@ async function takeBackTooLarge(
   await makeSmaller(deps, { setId, group }, bytesWithManifest(archive));
   return new TapeflowFailure(
     'StagedArchiveDamaged',
-    `${message} It is made again without what is too large.`,
+    english`${message} It is made again without what is too large.`,
   );
 }

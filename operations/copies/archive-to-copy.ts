@@ -3,6 +3,7 @@ import { bytesWithManifest } from '../../catalog/groups/groups.js';
 import type { ArchiveRow, RetrievalArchiveRow } from '../../catalog/rows.js';
 import { removeFile } from '../../disk/durable-file.js';
 import type { TapeRequirements } from '../../tape/requirements/tape-requirements.js';
+import { english } from '../../messages/sentence.js';
 import type { CopyRef } from '../deps.js';
 
 /** The copy to be made. */
@@ -17,7 +18,7 @@ export function requirementsOf(
   wanted?: string,
 ): TapeRequirements {
   const { setId, group, copyNo } = copyRefOf(row);
-  const because = `copy ${copyNo} of group ${group} of set ${setId}`;
+  const because = english`copy ${copyNo} of group ${group} of set ${setId}`;
   const next = { group, copyNo, bytes: bytesWithManifest(archive) };
   return { setId, pool: row.to_pool ?? '', wanted, next, because };
 }

@@ -9,6 +9,7 @@ import { sizeOf } from '../../disk/durable-file.js';
 import { tapeNotReady } from '../../tape/drives/tape-not-ready.js';
 import { identifyTape, requireOwn, type LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { tapeFolder } from '../../tape/files/write-archive.js';
+import { english } from '../../messages/sentence.js';
 import { pauseFor, type Attempt } from '../attempt.js';
 import type { DriveDeps } from '../deps.js';
 import { logStage } from '../groups/log-stage.js';
@@ -40,11 +41,13 @@ async function syncPending(deps: DriveDeps, tape: string, pending: Pending, atte
     const wanted = await tapeByUuid(catalog, tape);
     throw tapeNotReady(
       'wrong_tape',
-      `The tape ${loaded.row.name} is in drive ${drive.settings.name}, but ` +
-        `${wanted?.name ?? tape} is wanted: ` +
-        `${formatCount(pending.length, 'archive on it is', 'archives on it are')} not synced yet.`,
-      `Load ${wanted?.name ?? 'that tape'}; if it is lost, \`tapeflow tape ` +
-        `distrust ${wanted?.name ?? 'NAME'}\` writes them again elsewhere.`,
+      english`The tape ${loaded.row.name} is in drive ${drive.settings.name}, but
+        ${wanted?.name ?? tape} is wanted:
+        ${formatCount(pending.length, 'archive on it is', 'archives on it are')} not synced yet.`,
+      wanted === undefined
+        ? english`Load that tape; if it is lost, \`tapeflow tape distrust NAME\` writes them again elsewhere.`
+        : english`Load ${wanted.name}; if it is lost, \`tapeflow tape distrust ${wanted.name}\`
+            writes them again elsewhere.`,
     );
   }
   await requireOwn(drive, catalog, loaded);
@@ -79,7 +82,7 @@ async function syncHeld(
   attempt.throwIfCancelled();
   await noteMarks(deps, loaded, marks);
   for (const copy of missing) {
-    const reason = `${copy.name} is not on tape ${loaded.row.name} with its size any more`;
+    const reason = english`${copy.name} is not on tape ${loaded.row.name} with its size any more`;
     await rewriteUnsynced(deps, loaded.row.uuid, reason, copy);
   }
   const copies = there.map((copy) => ({

@@ -6,6 +6,7 @@ import { isMediumError, isMountDeath, isTapeFull } from '../../tape/ltfs/ltfs.js
 import { identifyTape, type LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { writeFoundNoSpace } from '../../tape/requirements/tape-room.js';
 import { protectionAdvice, untilRemounted, writeErrorReason } from '../../tape/ltfs/write-protection.js';
+import { english } from '../../messages/sentence.js';
 import type { Attempt } from '../attempt.js';
 import type { DriveDeps } from '../deps.js';
 import { distrust } from '../tapes/distrust-tape.js';
@@ -56,26 +57,28 @@ async function judge(
     await giveUpFull(deps, tape, bytes);
     return tapeNotReady(
       'full',
-      `The tape ${name} is full: a write found no space on it.`,
-      `Load another tape of pool ${pool}.`,
+      english`The tape ${name} is full: a write found no space on it.`,
+      english`Load another tape of pool ${pool}.`,
     );
   }
   if (!isMediumError(error) && !isTapeFull(error)) return error;
   const protection = await deps.drive.writeProtection().catch(() => undefined);
   const forGood = protection?.forGood === true;
   const isReadOnly = systemErrorCode(error) === 'EROFS';
-  const more = forGood ? `; ${protection.why}` : isReadOnly ? `; ${untilRemounted}` : '';
-  const why = `${describeError(error).replace(/\.$/, '')}${more}`;
+  const more = forGood ? protection.why : isReadOnly ? untilRemounted : undefined;
+  const failure = describeError(error).replace(/\.$/, '');
+  const why = more === undefined ? failure : english`${failure}; ${more}`;
   const reason = writeErrorReason(bytes === undefined ? 'sync' : 'write', why);
   if (forGood) await markReadOnly(deps.catalog, tape.row.uuid, reason);
   await distrust(deps, tape, reason);
   return tapeNotReady(
     'suspect',
-    `${bytes === undefined ? 'The sync of' : 'A write to'} tape ${name} ` +
-      `failed: ${why}; what its last sync did not cover is written again.`,
+    bytes === undefined
+      ? english`The sync of tape ${name} failed: ${why}; what its last sync did not cover is written again.`
+      : english`A write to tape ${name} failed: ${why}; what its last sync did not cover is written again.`,
     forGood
       ? protectionAdvice(protection, tape.row)
-      : `Load another tape of pool ${pool}, or check this one and \`tapeflow tape trust ${name}\`.`,
+      : english`Load another tape of pool ${pool}, or check this one and \`tapeflow tape trust ${name}\`.`,
   );
 }
 
@@ -85,15 +88,17 @@ async function judge(
 async function giveUpFull({ catalog, drive }: DriveDeps, { row }: LoadedTape, bytes: number): Promise<void> {
   const { free, capacity } = await drive.space();
   const says = free >= bytes + drive.reserve(capacity);
-  await transitionTape(catalog, row.uuid, 'fill', says ? writeFoundNoSpace : 'no room');
+  await transitionTape(catalog, row.uuid, 'fill', says ? writeFoundNoSpace : english`no room`);
 }
 
 function wentAway({ row }: LoadedTape, error?: unknown): TapeflowFailure {
-  const how = error === undefined ? '' : ` (${describeError(error).replace(/\.$/, '')})`;
   return tapeNotReady(
     'went_away',
-    `The tape ${row.name} went out of the drive while it was written${how}.`,
-    'Load and mount it again; its unsynced archives are looked at then.',
+    error === undefined
+      ? english`The tape ${row.name} went out of the drive while it was written.`
+      : english`The tape ${row.name} went out of the drive while it was written
+          (${describeError(error).replace(/\.$/, '')}).`,
+    english`Load and mount it again; its unsynced archives are looked at then.`,
   );
 }
 

@@ -12,6 +12,7 @@ import { partName } from '../../entry/archive-name.js';
 import { confirmMedium } from '../../tape/drives/drive.js';
 import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { openTapeFolder } from '../../tape/files/write-archive.js';
+import { english } from '../../messages/sentence.js';
 import type { Attempt } from '../attempt.js';
 import type { DriveDeps, GroupRef } from '../deps.js';
 import { filesOf } from '../groups/group-files.js';
@@ -129,7 +130,7 @@ async function publishPacked(
   if ((await onSide('tape', () => sizeOf(parts.archive))) !== archive.size) {
     throw new TapeflowFailure(
       'ShortOnTape',
-      `The tape holds another size of ${archive.name} than was written.`,
+      english`The tape holds another size of ${archive.name} than was written.`,
       { kind: 'transient' },
     );
   }

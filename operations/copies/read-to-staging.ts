@@ -6,6 +6,7 @@ import { removeParts } from '../../disk/part-files.js';
 import { partName } from '../../entry/archive-name.js';
 import { confirmMedium } from '../../tape/drives/drive.js';
 import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
+import { english } from '../../messages/sentence.js';
 import type { Attempt } from '../attempt.js';
 import type { Deps, DriveDeps } from '../deps.js';
 import { tapeToStaging } from './tape-to-staging.js';
@@ -74,7 +75,7 @@ async function copyFile(
     await removeFile(part);
     await confirmMedium(settings, tape.medium);
     const from = path.join(settings.path, row.set_id, file.name);
-    return `The file ${from} is not the one that was written (SHA-256 or size differs).`;
+    return english`The file ${from} is not the one that was written (SHA-256 or size differs).`;
   }
   attempt.throwIfCancelled();
   await publish(part, path.join(folder, file.name));

@@ -11,6 +11,7 @@ import type { RetrievalArchiveRow } from '../../catalog/rows.js';
 import { confirmMedium } from '../../tape/drives/drive.js';
 import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { isMountDeath } from '../../tape/ltfs/ltfs.js';
+import { english } from '../../messages/sentence.js';
 import type { Attempt } from '../attempt.js';
 import type { DriveDeps } from '../deps.js';
 
@@ -49,7 +50,7 @@ export async function tapeToStaging(
   };
   try {
     if (!(await onSide('tape', () => lstat(from))).isFile())
-      return { wrong: `The file ${from} is not a regular file.` };
+      return { wrong: english`The file ${from} is not a regular file.` };
     if (!holes) await dropFromCache(from);
     const sides = { from: 'tape', to: 'staging' } as const;
     return { part, ...(await copyHashed({ from, to: part, sides, guard, holes })) };
@@ -58,6 +59,7 @@ export async function tapeToStaging(
     attempt.throwIfCancelled();
     if (sideOf(error) !== 'tape' || isMountDeath(error)) throw error;
     await confirmMedium(drive.settings, tape.medium);
-    return { wrong: `${what ?? `The file ${from}`} cannot be read: ${describeError(error)}.` };
+    const subject = what ?? english`The file ${from}`;
+    return { wrong: english`${subject} cannot be read: ${describeError(error)}.` };
   }
 }

@@ -20,6 +20,7 @@ import {
   type StagedFile,
   type WriteOptions,
 } from '../../tape/files/write-archive.js';
+import { english } from '../../messages/sentence.js';
 import type { Attempt } from '../attempt.js';
 import type { CopyRef, DriveDeps, GroupRef } from '../deps.js';
 import { logStage } from '../groups/log-stage.js';
@@ -112,14 +113,17 @@ export async function takenOver(
 ): Promise<TapeflowFailure> {
   if ((await archiveOf(catalog, ref.setId, ref.group)) === undefined) {
     // A drive writing another copy found the staged bytes damaged.
-    return new TapeflowFailure('StagedArchiveDamaged', `The archive of group ${ref.group} was taken back.`);
+    return new TapeflowFailure(
+      'StagedArchiveDamaged',
+      english`The archive of group ${ref.group} was taken back.`,
+    );
   }
   const copy = await copyOf(catalog, ref.setId, ref.group, ref.copyNo);
   if (copy === undefined || (copy.state === 'lost' && copy.token === token)) {
     return tapeNotReady(
       'suspect',
-      `The tape ${row.name} was distrusted while group ${ref.group} was written to it.`,
-      `Load another tape of pool ${row.pool}.`,
+      english`The tape ${row.name} was distrusted while group ${ref.group} was written to it.`,
+      english`Load another tape of pool ${row.pool}.`,
     );
   }
   return staleAttempt(ref.setId, ref.group);
@@ -181,7 +185,7 @@ async function writeBoth(files: StagedFile[], options: WriteOptions): Promise<vo
       const unreadable = error instanceof UnreadableInput;
       if (!missing && !damaged && !unreadable) throw error;
       const reason = missing
-        ? `The staged ${file.path} is gone.`
+        ? english`The staged ${file.path} is gone.`
         : damaged
           ? error.sentence
           : messageOf(error);

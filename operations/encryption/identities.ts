@@ -5,9 +5,10 @@ import type { ArchiveRow } from '../../catalog/rows.js';
 import { TapeflowFailure, usageFailure } from '../../config/failures.js';
 import type { Settings } from '../../config/settings/settings.js';
 import { isEncrypted } from '../../entry/archive-format.js';
+import { english } from '../../messages/sentence.js';
 
 /** Where identities are to be found, said to those who have to give one. */
-export const identityAdvice = 'Give its file by --identity, or by AGE_IDENTITY_FILE.';
+export const identityAdvice = english`Give its file by --identity, or by AGE_IDENTITY_FILE.`;
 
 /**
  * The identities that are known here: those of the file that was asked for, else of `AGE_IDENTITY_FILE`; undefined when
@@ -39,7 +40,7 @@ export async function openArchiveHere(
   if (identities === undefined)
     throw new TapeflowFailure(
       'NoIdentity',
-      `The archive ${name} is encrypted, and host ${settings.TAPEFLOW_HOST} is told no identity.`,
+      english`The archive ${name} is encrypted, and host ${settings.TAPEFLOW_HOST} is told no identity.`,
       { advice: identityAdvice },
     );
   const keys = identities.map(({ key }) => key);
@@ -49,9 +50,15 @@ export async function openArchiveHere(
       : await openSeal(Buffer.from(header, 'base64'), keys);
   } catch (error) {
     if (!(error instanceof NotOpened)) throw error;
-    throw new TapeflowFailure('NoIdentity', `The archive ${name} cannot be opened: ${error.message}.`, {
-      ...(error.isDamaged ? {} : { advice: 'Give the identity of one of its recipients by --identity.' }),
-    });
+    throw new TapeflowFailure(
+      'NoIdentity',
+      english`The archive ${name} cannot be opened: ${error.message}.`,
+      {
+        ...(error.isDamaged
+          ? {}
+          : { advice: english`Give the identity of one of its recipients by --identity.` }),
+      },
+    );
   }
 }
 
@@ -63,8 +70,8 @@ export async function requireRecipients(recipients: readonly string[]): Promise<
     if (!(error instanceof WrongRecipient)) throw error;
     throw usageFailure(
       'WrongRecipient',
-      `AGE_RECIPIENTS has ${JSON.stringify(error.recipient)}, which has a typing error.`,
-      '`age-keygen -y KEYFILE` says the recipient of an identity.',
+      english`AGE_RECIPIENTS has ${JSON.stringify(error.recipient)}, which has a typing error.`,
+      english`\`age-keygen -y KEYFILE\` says the recipient of an identity.`,
     );
   }
 }

@@ -2,6 +2,7 @@ import { shrinkGroup } from '../../catalog/groups/oversized-groups.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { setLimit, tooLargeText } from '../../tape/requirements/tape-limit.js';
+import { english } from '../../messages/sentence.js';
 import type { Deps, GroupRef } from '../deps.js';
 import { logStage } from './log-stage.js';
 
@@ -22,15 +23,14 @@ export async function makeSmaller(
   if (limit === undefined || needs <= limit.bytes) return 'smaller';
   const why = tooLargeText(needs, limit);
   const reasons = {
-    alone: `the file is ${why}: label a larger one, then \`tapeflow retry ${setId}\``,
-    amongOthers:
-      `left out, since the archive of its group is ${why}: the next ` +
-      `set stores it in a smaller group, or on a larger tape`,
+    alone: english`the file is ${why}: label a larger one, then \`tapeflow retry ${setId}\``,
+    amongOthers: english`left out, since the archive of its group is ${why}:
+      the next set stores it in a smaller group, or on a larger tape`,
   };
   const result = await shrinkGroup(catalog, { ...ref, limit: limit.bytes, needs, reasons });
   if (result === 'stuck')
-    throw new TapeflowFailure('ArchiveTooLarge', `The archive of group ${ref.group} is ${why}.`, {
-      advice: `Label a larger tape of pool ${limit.pool}, then \`tapeflow retry ${setId}\`.`,
+    throw new TapeflowFailure('ArchiveTooLarge', english`The archive of group ${ref.group} is ${why}.`, {
+      advice: english`Label a larger tape of pool ${limit.pool}, then \`tapeflow retry ${setId}\`.`,
     });
   logStage(deps, 'failed', ref, { reason: result === 'skipped' ? reasons.alone : reasons.amongOthers });
   return result;

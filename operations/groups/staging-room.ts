@@ -9,6 +9,7 @@ import { systemErrorCode } from '../../config/failures.js';
 import { SideError, onSide } from '../../config/sides.js';
 import { formatBytes } from '../../config/sizes.js';
 import { hasRoomFor, freeSpaceAt } from '../../disk/free-space.js';
+import { english } from '../../messages/sentence.js';
 
 /** Why the disk has no room for a group; undefined when it has. */
 export async function diskShortage(
@@ -44,8 +45,8 @@ export async function finalShortage(
 export function stagingIsFull(error: unknown, root: string): string | undefined {
   if (!(error instanceof SideError) || error.side !== 'staging') return undefined;
   const { code, path: where = root } = error;
-  if (code === 'ENOSPC' || code === 'EDQUOT') return `staging's disk is full (${where}: ${code})`;
-  return code === 'EROFS' ? `staging is read-only (${where})` : undefined;
+  if (code === 'ENOSPC' || code === 'EDQUOT') return english`staging's disk is full (${where}: ${code})`;
+  return code === 'EROFS' ? english`staging is read-only (${where})` : undefined;
 }
 
 /** Why there is no room, and whether only a person can free some. */
@@ -82,17 +83,17 @@ export async function spaceShortage(
 ): Promise<Shortage | undefined> {
   const room = await freeSpaceAt(folder);
   if (room.bytes < need) {
-    const why =
-      `staging's disk at ${folder} has ${formatBytes(room.bytes)} free, ` +
-      `and group ${ref.group} may need ${formatBytes(need)}`;
+    const why = english`staging's disk at ${folder} has ${formatBytes(room.bytes)} free,
+      and group ${ref.group} may need ${formatBytes(need)}`;
     return { why, stuck: true };
   }
   if (!hasRoomFor(room, { bytes: need, inodes: inodesNeeded }))
-    return { why: `staging's disk at ${folder} has room for no more files (inodes)`, stuck: true };
+    return { why: english`staging's disk at ${folder} has room for no more files (inodes)`, stuck: true };
   try {
     await access(folder, constants.W_OK);
   } catch (error) {
-    if (systemErrorCode(error) === 'EROFS') return { why: `staging is read-only (${folder})`, stuck: true };
+    if (systemErrorCode(error) === 'EROFS')
+      return { why: english`staging is read-only (${folder})`, stuck: true };
   }
   return undefined;
 }

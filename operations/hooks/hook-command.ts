@@ -8,6 +8,7 @@ import {
 import { describeError, TapeflowFailure } from '../../config/failures.js';
 import { formatSeconds } from '../../config/durations.js';
 import { placeId } from '../../disk/this-place.js';
+import { english } from '../../messages/sentence.js';
 import type { Attempt } from '../attempt.js';
 import type { Deps } from '../deps.js';
 import { cutText } from '../notify/message.js';
@@ -88,14 +89,14 @@ async function runToEnd(
   const said = listen(child, (line) => logger.info({ setId, hook: name, phase }, line));
   const { pid } = child;
   const started = pid === undefined ? undefined : startOf(pid);
-  if (pid === undefined || started === undefined) return `it cannot be run: ${(await end).how}`;
+  if (pid === undefined || started === undefined) return english`it cannot be run: ${(await end).how}`;
   try {
     const found = { pid, started, place: placeId(settings.TAPEFLOW_DATA_DIR) };
     if (!(await recordHookProcess(catalog, run, found))) throw superseded(run);
     child.stdin.end(`go\n${JSON.stringify(told)}\n`);
-    attempt.report({ step: 'hook', why: `the hook ${name} runs ${command[0] ?? ''} (${phase})` });
+    attempt.report({ step: 'hook', why: english`the hook ${name} runs ${command[0] ?? ''} (${phase})` });
     const late = await endInTime(end, seconds, attempt);
-    if (late) return `it did not end within ${formatSeconds(seconds)}, and was ended`;
+    if (late) return english`it did not end within ${formatSeconds(seconds)}, and was ended`;
   } finally {
     // Also where the catalog is out of reach: the next attempt runs it again.
     if (child.exitCode === null && child.signalCode === null) await endGroup(pid);
@@ -154,7 +155,7 @@ function listen(child: HookChild, log: (line: string) => void): () => string {
 }
 
 function superseded({ name, setId }: HookCommand): TapeflowFailure {
-  return new TapeflowFailure('Superseded', `Another attempt runs the hook ${name} of set ${setId}.`, {
+  return new TapeflowFailure('Superseded', english`Another attempt runs the hook ${name} of set ${setId}.`, {
     kind: 'transient',
   });
 }

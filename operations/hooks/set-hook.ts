@@ -3,6 +3,7 @@ import type { HookRunRow, SetRow } from '../../catalog/rows.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { hookSeconds, type HookSettings } from '../../config/settings/hooks.js';
+import { english } from '../../messages/sentence.js';
 import type { Attempt } from '../attempt.js';
 import type { Deps } from '../deps.js';
 import { endLeft, runHookCommand, type HookCommand } from './hook-command.js';
@@ -38,8 +39,8 @@ export async function openSources(deps: Deps, setId: string, attempt: Attempt): 
   const call = commandOf(set, hook, { round, phase: 'before', state: 'scanning' });
   const why = await runHookCommand(deps, call, attempt);
   if (why === undefined || hook.onFailure === 'continue') return;
-  throw new TapeflowFailure('HookFailed', `The before of the hook ${set.hook} has failed: ${why}.`, {
-    advice: `Nothing was read. Mend that, then \`tapeflow retry ${setId}\` goes on.`,
+  throw new TapeflowFailure('HookFailed', english`The before of the hook ${set.hook} has failed: ${why}.`, {
+    advice: english`Nothing was read. Mend that, then \`tapeflow retry ${setId}\` goes on.`,
   });
 }
 
@@ -76,7 +77,7 @@ async function runAfter(
   if (left !== undefined) await endLeft(deps, left);
   const hook = hookOf(deps, set.hook ?? '');
   const missing =
-    hook === undefined ? `host ${deps.settings.TAPEFLOW_HOST} has no hook of that name` : undefined;
+    hook === undefined ? english`host ${deps.settings.TAPEFLOW_HOST} has no hook of that name` : undefined;
   const call = { ...commandOf(set, hook ?? {}, { round, phase: 'after', state }), missing };
   await runHookCommand(deps, call, attempt);
 }
@@ -104,10 +105,10 @@ function commandOf(
 function unknownHook({ settings }: Deps, { id, hook }: SetRow): TapeflowFailure {
   return new TapeflowFailure(
     'NoSuchHook',
-    `The set ${id} is to run the hook ${hook}, which host ${settings.TAPEFLOW_HOST} does not have.`,
+    english`The set ${id} is to run the hook ${hook ?? ''}, which host ${settings.TAPEFLOW_HOST} does not have.`,
     {
-      advice:
-        '`hooks` in tapeflow.config.json of that host has its hooks; its workers read them when they start.',
+      advice: english`\`hooks\` in tapeflow.config.json of that host has its hooks;
+        its workers read them when they start.`,
     },
   );
 }

@@ -29,6 +29,7 @@ import { recipientsOf } from '../../catalog/sets/recipients.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { pathsAround } from '../../catalog/sets/taken-options.js';
 import { unchangedMember, memberOf } from '../../catalog/files/members.js';
+import { english } from '../../messages/sentence.js';
 
 const level = 6;
 const inFlight = 2;
@@ -132,7 +133,7 @@ function sealFor({ name }: ArchiveRow, recipients: readonly string[]): Promise<S
   if (recipients.length > 0) return Seal.to(recipients);
   throw new TapeflowFailure(
     'NoRecipients',
-    `The manifest of ${name} is lost, and nothing says whom a new one is to be encrypted to.`,
-    { advice: 'Set AGE_RECIPIENTS.' },
+    english`The manifest of ${name} is lost, and nothing says whom a new one is to be encrypted to.`,
+    { advice: english`Set AGE_RECIPIENTS.` },
   );
 }

@@ -8,6 +8,7 @@ import { TapeflowFailure } from '../../config/failures.js';
 import { isEncrypted } from '../../entry/archive-format.js';
 import { archiveNames } from '../../entry/archive-name.js';
 import { hashOf } from '../../tape/files/hash-file.js';
+import { english } from '../../messages/sentence.js';
 import { identityAdvice } from '../encryption/identities.js';
 import { lstatOf, presentOf, unknownHeader } from './found-files.js';
 import type { ArchiveReport, ImportContext } from './import-context.js';
@@ -24,14 +25,14 @@ export async function openIfEncrypted(
   if (!isEncrypted(file)) return undefined;
   try {
     const identities = await context.identities?.();
-    if (identities === undefined) return { closed: 'it is encrypted, and no identity is given' };
+    if (identities === undefined) return { closed: english`it is encrypted, and no identity is given` };
     return await openSealedFile(
       file,
       identities.map(({ key }) => key),
     );
   } catch (error) {
     if (error instanceof TapeflowFailure)
-      return { closed: `it is encrypted: ${error.sentence.replace(/\.$/, '')}` };
+      return { closed: english`it is encrypted: ${error.sentence.replace(/\.$/, '')}` };
     if (!(error instanceof NotOpened)) throw error;
     return error.isDamaged ? { wrong: error.message, header: undefined } : { closed: error.message };
   }
@@ -54,20 +55,24 @@ export async function takeClosed(
   const stats = await lstatOf(file);
   const known = await archiveOf(catalog, setId, group);
   if (known === undefined || stats === undefined || known.size !== stats.size || known.name !== name) {
-    const what = stats === undefined ? 'is not on the tape, though its manifest is' : 'was left out';
-    const trouble = `The archive ${name} ${what}: ${why}. ${identityAdvice}`;
+    const trouble =
+      stats === undefined
+        ? english`The archive ${name} is not on the tape, though its manifest is: ${why}. ${identityAdvice}`
+        : leftOut(name, why);
     return { archive: name, outcome: 'refused', trouble };
   }
   const here = await copyOnTape(catalog, setId, group, tape.uuid);
   if (here !== undefined) return { archive: name, outcome: 'known', trouble: null };
   const beside = await hashOf(manifestFile);
   if (beside.sha256 !== known.manifest_sha256) {
-    const trouble = `The archive ${name} was left out: ${why}. ${identityAdvice}`;
-    return { archive: name, outcome: 'refused', trouble };
+    return { archive: name, outcome: 'refused', trouble: leftOut(name, why) };
   }
   const outcome = await addCopy(context, known, { file, mtimeMs: stats.mtimeMs, beside });
   return { archive: name, outcome, trouble: null };
 }
+
+const leftOut = (name: string, why: string) =>
+  english`The archive ${name} was left out: ${why}. ${identityAdvice}`;
 
 function addCopy(
   context: ImportContext,

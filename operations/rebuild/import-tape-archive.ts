@@ -24,6 +24,7 @@ import type { ArchiveReport, ImportContext } from './import-context.js';
 import { isFile, lstatOf, presentOf, unknownHeader } from './found-files.js';
 import { openIfEncrypted, takeClosed } from './encrypted-on-tape.js';
 import { isMountDeath } from '../../tape/ltfs/ltfs.js';
+import { english } from '../../messages/sentence.js';
 
 export type { ArchiveReport, ImportContext };
 
@@ -63,15 +64,19 @@ export async function importTapeArchive(
         ? opened
         : (await isFile(manifestFile))
           ? await examineManifest(manifestFile, { set: setId, group, archives: names }, key)
-          : { wrong: 'it is missing', header: undefined };
+          : { wrong: english`it is missing`, header: undefined };
     if ('wrong' in examined && !alone) return undefined;
     const { header } = examined;
     const name = header?.archive ?? (await presentOf(folder, names));
     report.archive = name;
     const stats = await lstatOf(path.join(folder, name));
     if (stats === undefined) {
-      const what = 'wrong' in examined ? 'what it held is' : `its ${describeEntries(examined)} are`;
-      report.trouble = `The archive ${name} is not on the tape, though its manifest is: ${what} lost there.`;
+      report.trouble =
+        'wrong' in examined
+          ? english`The archive ${name} is not on the tape, though its manifest is:
+              what it held is lost there.`
+          : english`The archive ${name} is not on the tape, though its manifest is:
+              its ${describeEntries(examined)} are lost there.`;
       return report;
     }
     const found: Candidate = { group, name, file: path.join(folder, name), ...stats, header };
@@ -86,16 +91,16 @@ export async function importTapeArchive(
     if (isMountDeath(error)) throw error;
     if (error instanceof CatalogConflict) {
       report.contradicts = true;
-      troubles.push(`${error.message} It was left out.`);
+      troubles.push(english`${error.message} It was left out.`);
     } else if (error instanceof ManifestError && !alone) return undefined;
     else if (error instanceof ManifestError)
       troubles.push(
-        `The archive ${report.archive} was left out: it is not one of tapeflow's (${error.message}).`,
+        english`The archive ${report.archive} was left out: it is not one of tapeflow's (${error.message}).`,
       );
     else if (error instanceof ArchiveDamaged || isOfTheTape(error))
-      troubles.push(`The archive ${report.archive} cannot be read: ${describeError(error)}.`);
+      troubles.push(english`The archive ${report.archive} cannot be read: ${describeError(error)}.`);
     else if (error instanceof FormatUnsupported)
-      troubles.push(`The archive ${report.archive} was left out: ${error.message}.`);
+      troubles.push(english`The archive ${report.archive} was left out: ${error.message}.`);
     else throw error;
   }
   if (troubles.length > 0) report.trouble = troubles.join(' ');
@@ -103,7 +108,7 @@ export async function importTapeArchive(
 }
 
 /** Why a manifest that looks complete is bad: its entries could not be imported. */
-const contradicts = 'it contradicts itself';
+const contradicts = english`it contradicts itself`;
 
 /** Errors of one file on a tape that do not concern the rest. */
 const ofTheTape = new Set(['EIO', 'ENODATA', 'ENOENT', 'ELOOP', 'ENXIO', 'EACCES', 'EISDIR']);
@@ -123,9 +128,11 @@ async function takeDescribed(
 ): Promise<Outcome> {
   const { setId } = context;
   const { group, name, size, mtimeMs } = found;
-  const cut = size === facts.end.size ? null : `has ${size} bytes instead of ${facts.end.size}`;
+  const cut = size === facts.end.size ? null : english`has ${size} bytes instead of ${facts.end.size}`;
   if (cut !== null) {
-    troubles.push(`The archive ${name} ${cut}: \`tapeflow verify ${setId}\` tells which files are lost.`);
+    troubles.push(
+      english`The archive ${name} ${cut}: \`tapeflow verify ${setId}\` tells which files are lost.`,
+    );
   }
   // Imports from a local copy, so that the catalog's write lock is not held while a tape is read.
   const { scratch } = context;
@@ -153,28 +160,28 @@ async function takeAlone(
 ): Promise<Outcome> {
   const { catalog, setId, tape, scratch } = context;
   const { group, name, file, size, mtimeMs } = found;
-  troubles.push(`The manifest of ${name} is not valid (${why}).`);
+  troubles.push(english`The manifest of ${name} is not valid (${why}).`);
   const known = await archiveOf(catalog, setId, group);
   const here = known === undefined ? undefined : await copyOnTape(catalog, setId, group, tape.uuid);
   if (known !== undefined && here !== undefined) {
-    const cut = known.size === size ? null : `has ${size} bytes instead of ${known.size}`;
+    const cut = known.size === size ? null : english`has ${size} bytes instead of ${known.size}`;
     const copy = { set_id: setId, group_no: group, copy_no: here.copy_no };
     if (cut !== null && here.state === 'committed') await noteDamage(catalog, copy, cut);
     const damage = cut ?? here.damage;
-    if (damage !== null) troubles.push(`The archive ${name} ${damage}.`);
+    if (damage !== null) troubles.push(english`The archive ${name} ${damage}.`);
     return { outcome: 'known', entries: 0, fromArchive: false };
   }
   const opened = await openIfEncrypted(context, file);
   if (opened !== undefined && !('key' in opened))
     throw new ArchiveDamaged('closed' in opened ? opened.closed : opened.wrong);
   context.say(
-    `The manifest of ${name} is not valid (${why}): the archive itself is read, ${formatBytes(size)}.`,
+    english`The manifest of ${name} is not valid (${why}): the archive itself is read, ${formatBytes(size)}.`,
   );
   await rm(scratch, { force: true });
   try {
     const header = found.header ?? unknownHeader(setId, group, name, mtimeMs);
     const { damage } = await rebuildManifest(file, formatOf(name) ?? 'gzip', scratch, header, opened);
-    if (damage !== undefined) troubles.push(`The archive ${name} ${damage}.`);
+    if (damage !== undefined) troubles.push(english`The archive ${name} ${damage}.`);
     const facts = await examineManifest(scratch, { set: setId, group, archives: [name] });
     if ('wrong' in facts) throw new ManifestError(facts.wrong);
     const archive: FoundArchive = {

@@ -20,6 +20,7 @@ import { registerTape } from '../tapes/register-tape.js';
 import { readEndMark } from '../../tape/labels/end-mark.js';
 import { lookAt } from '../../tape/drives/loaded-tape.js';
 import { isMountDeath } from '../../tape/ltfs/ltfs.js';
+import { english } from '../../messages/sentence.js';
 import { importTapeArchive, type ArchiveReport, type ImportContext } from './import-tape-archive.js';
 
 export interface TapeImport {
@@ -93,7 +94,7 @@ async function readHeld(options: ReadOptions, medium: Medium): Promise<TapeImpor
   const sets = new Map<string, RebuiltSet>();
   for (const setId of setIds) {
     const found = await groupsIn(path.join(drive.settings.path, setId)).catch((error: unknown) => {
-      const trouble = `The folder ${setId} of the tape cannot be read: ${describeError(error)}.`;
+      const trouble = english`The folder ${setId} of the tape cannot be read: ${describeError(error)}.`;
       reading.troubles.push(trouble);
       options.say(trouble);
       return [];
@@ -133,7 +134,8 @@ async function takeEnd(
   try {
     const found = await readEndMark(drive.settings.path, setId);
     if (found === undefined) return undefined;
-    if ('wrong' in found) return wrong(`The end mark of the set ${setId} is not valid: ${found.wrong}.`);
+    if ('wrong' in found)
+      return wrong(english`The end mark of the set ${setId} is not valid: ${found.wrong}.`);
     await confirmMedium(drive.settings, medium);
     await registerSetEnd(catalog, setId, tape.uuid, found.mark);
     return undefined;
@@ -141,7 +143,7 @@ async function takeEnd(
     if (error instanceof CatalogConflict) return wrong(error.message, true);
     await confirmMedium(drive.settings, medium);
     if (isMountDeath(error) || sideOf(error) !== 'tape') throw error;
-    return wrong(`The end mark of the set ${setId} cannot be read: ${describeError(error)}.`);
+    return wrong(english`The end mark of the set ${setId} cannot be read: ${describeError(error)}.`);
   }
 }
 
@@ -166,7 +168,7 @@ async function takeSet(
 /** Numbers of the groups with an archive or a manifest in a set's folder, ascending. */
 async function groupsIn(folder: string): Promise<number[]> {
   if (!(await lstat(folder)).isDirectory())
-    throw Object.assign(new Error('it is not a folder'), { code: undefined });
+    throw Object.assign(new Error(english`it is not a folder`), { code: undefined });
   const setId = path.basename(folder);
   const groups = new Set<number>();
   for (const name of await readdir(folder)) {

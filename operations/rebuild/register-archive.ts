@@ -11,6 +11,7 @@ import type { ManifestHeader } from '../../entry/manifest-content.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { CatalogConflict, registerSet, isRebuilt } from '../../catalog/rebuilt/rebuilt-sets.js';
 import { confirmMedium, type Drive, type Medium } from '../../tape/drives/drive.js';
+import { english } from '../../messages/sentence.js';
 
 /** Where an archive was found. */
 export interface TapeContext {
@@ -64,8 +65,8 @@ export async function registerArchive(
       known !== undefined && isRebuilt(set) && (await isBetter(tx, archive, known, damage, same));
     if (known !== undefined && !same && !better) {
       throw new CatalogConflict(
-        `The archive ${name} on the tape is another than the one that the catalog knows ` +
-          `(sha256 ${facts.end.sha256.slice(0, 12)}… and ${known.sha256.slice(0, 12)}…).`,
+        english`The archive ${name} on the tape is another than the one that the catalog knows
+          (sha256 ${facts.end.sha256.slice(0, 12)}… and ${known.sha256.slice(0, 12)}…).`,
       );
     }
     if (known === undefined) requireRebuilt(set, name);
@@ -102,13 +103,15 @@ async function enterCopy(
 ): Promise<'known' | 'copy'> {
   if (here === undefined) {
     if (!finalSetStates.includes(set.state))
-      throw new CatalogConflict(`The set ${setId} is unfinished, and ${name} is not committed on this tape.`);
+      throw new CatalogConflict(
+        english`The set ${setId} is unfinished, and ${name} is not committed on this tape.`,
+      );
     await importCopy(tx, { setId, group, tape, at: mtimeMs, damage, beside });
     return 'copy';
   }
   if (here.state !== 'committed') {
     throw new CatalogConflict(
-      `The catalog knows the copy of ${name} on this tape as one that was not committed.`,
+      english`The catalog knows the copy of ${name} on this tape as one that was not committed.`,
     );
   }
   const copy = { set_id: setId, group_no: group, copy_no: here.copy_no };
@@ -119,6 +122,6 @@ async function enterCopy(
 function requireRebuilt(set: SetRow, name: string): void {
   if (isRebuilt(set)) return;
   throw new CatalogConflict(
-    `The catalog has the set ${set.id}, which is ${stateWord(set.state)}, without the archive ${name}.`,
+    english`The catalog has the set ${set.id}, which is ${stateWord(set.state)}, without the archive ${name}.`,
   );
 }

@@ -9,6 +9,7 @@ import { formatNumber } from '../../config/counts.js';
 import { displayName, fromBytes } from '../../entry/byte-string.js';
 import { parentNames, plainName, strippedName } from '../../entry/member-name.js';
 import type { Selection } from '../../entry/selection.js';
+import { english } from '../../messages/sentence.js';
 
 /** A member that is not restored, since another one takes its place in the target. Both are member names. */
 export type Refused = [name: string, other: string];
@@ -163,10 +164,11 @@ export function refusalOf(refused: readonly Refused[]): (name: string) => string
   const others = new Map(refused);
   return (name) => {
     const other = others.get(plainName(name));
-    if (other !== undefined) return `in the target it has the same place as /${displayName(other)}`;
+    if (other !== undefined) return english`in the target it has the same place as /${displayName(other)}`;
     for (const above of parentNames(name)) {
       const taken = others.get(above);
-      if (taken !== undefined) return `in the target its folder has the same place as /${displayName(taken)}`;
+      if (taken !== undefined)
+        return english`in the target its folder has the same place as /${displayName(taken)}`;
     }
     return undefined;
   };
@@ -176,11 +178,11 @@ function tooMany(target: string, [first]: readonly Refused[]): TapeflowFailure {
   const [name, other] = (first ?? ['', '']).map((one) => `/${displayName(one)}`);
   return new TapeflowFailure(
     'NamesCollide',
-    `More than ${formatNumber(mostCollisions)} names have the same place in ${target} as others, ` +
-      `such as ${name ?? ''} and ${other ?? ''}.`,
+    english`More than ${formatNumber(mostCollisions)} names have the same place in ${target} as others,
+      such as ${name ?? ''} and ${other ?? ''}.`,
     {
-      advice:
-        'Nothing was restored; leave off fewer parts, or restore to a file system that tells such names apart.',
+      advice: english`Nothing was restored; leave off fewer parts,
+        or restore to a file system that tells such names apart.`,
     },
   );
 }

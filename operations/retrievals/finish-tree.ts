@@ -14,6 +14,7 @@ import { countUnset, type UnsetCounts } from '../../entry/metadata-kind.js';
 import { ownEntries } from '../../disk/own-folders.js';
 import { onSide, sideOf } from '../../config/sides.js';
 import { syncFileSystem } from '../../disk/page-cache.js';
+import { english } from '../../messages/sentence.js';
 import type { Attempt } from '../attempt.js';
 import type { Deps } from '../deps.js';
 
@@ -39,7 +40,8 @@ export async function finishTarget(
     });
   } catch (error) {
     if (sideOf(error) !== 'target') throw error;
-    const reason = `Not every folder of the target ${target} got its mode and times: ${describeError(error)}.`;
+    const reason = english`Not every folder of the target ${target} got its mode and times:
+      ${describeError(error)}.`;
     return { problems: [{ path: null, reason }], unset: {} };
   }
 }

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { describeError, systemErrorCode, usageFailure } from '../../config/failures.js';
 import type { Settings } from '../../config/settings/settings.js';
 import { ownFolderAround } from '../../disk/own-folders.js';
+import { english } from '../../messages/sentence.js';
 
 /**
  * The resolved path of a folder of this machine to restore into; throws a usage failure when it cannot be used. It is
@@ -13,8 +14,8 @@ export function openTargetFolder(settings: Settings, asked: string, isDry = fals
   if (own !== undefined)
     throw usageFailure(
       'TargetIsOurs',
-      `The target ${asked} lies in ${own.path}, which is ${own.what} of tapeflow.`,
-      'Nothing was restored; give another folder.',
+      english`The target ${asked} lies in ${own.path}, which is ${own.what} of tapeflow.`,
+      english`Nothing was restored; give another folder.`,
     );
   try {
     if (isDry && statSync(asked, { throwIfNoEntry: false }) === undefined) return asked;
@@ -27,11 +28,15 @@ export function openTargetFolder(settings: Settings, asked: string, isDry = fals
     const code = systemErrorCode(error);
     const why =
       code === 'EEXIST' || code === 'ENOTDIR'
-        ? 'it is not a folder'
+        ? english`it is not a folder`
         : code === 'ENOENT'
-          ? 'it does not exist, and cannot be made there'
+          ? english`it does not exist, and cannot be made there`
           : describeError(error);
-    throw usageFailure('WrongTarget', `The target ${asked} cannot be used: ${why}.`, 'Nothing was restored.');
+    throw usageFailure(
+      'WrongTarget',
+      english`The target ${asked} cannot be used: ${why}.`,
+      english`Nothing was restored.`,
+    );
   }
 }
 

@@ -17,6 +17,7 @@ import { countUnset } from '../../entry/metadata-kind.js';
 import { ownEntries } from '../../disk/own-folders.js';
 import { onSide, sideOf } from '../../config/sides.js';
 import { dropFromCache } from '../../disk/page-cache.js';
+import { english } from '../../messages/sentence.js';
 import type { Attempt } from '../attempt.js';
 import type { Deps } from '../deps.js';
 import { openArchiveHere } from '../encryption/identities.js';
@@ -63,7 +64,8 @@ export async function readCopy(
   } catch (error) {
     attempt.throwIfCancelled();
     await throwIfNotTheArchives(deps, at, retrieval, error);
-    const reason = `The archive ${archive.name} on tape ${at.tapeName} cannot be read: ${describeError(error)}.`;
+    const reason = english`The archive ${archive.name} on tape ${at.tapeName} cannot be read:
+      ${describeError(error)}.`;
     found.problems.push({ path: null, reason, damaged: true });
     found.damages.push(reason);
     counts.failed += Math.max(0, (missed?.size ?? row.members) - sumOf(counts));
@@ -72,8 +74,8 @@ export async function readCopy(
   const [first] = found.damages;
   // A tape that is removed during a read looks damaged.
   if (first !== undefined) await at.confirm();
-  const more = found.damages.length > 1 ? ` (and ${found.damages.length - 1} more)` : '';
-  const damage = first === undefined ? null : `${first}${more}`;
+  const more = found.damages.length - 1;
+  const damage = first === undefined ? null : more === 0 ? first : english`${first} (and ${more} more)`;
   return {
     ...{ counts, problems: found.problems, damage, isLost, lacksManifest: found.lacksManifest },
     ms: performance.now() - began,
@@ -100,12 +102,12 @@ async function readMembers(
   if (format === 'zstd' && opened !== 'closed')
     await requireZstdSupport(
       settings.COMPRESSION_CODEC,
-      `Without it, \`tar --zstd -xf ${archive.name}\` or \`zstd -d\` reads it.`,
+      english`Without it, \`tar --zstd -xf ${archive.name}\` or \`zstd -d\` reads it.`,
     );
   if (verify) await dropFromCache(file);
   const { size } = await onSide('tape', () => lstat(file));
   if (size !== archive.size) {
-    const reason = `The archive ${shown} has ${size} bytes instead of ${archive.size}.`;
+    const reason = english`The archive ${shown} has ${size} bytes instead of ${archive.size}.`;
     problems.push({ path: null, reason, damaged: true });
     damages.push(reason);
   }
@@ -143,7 +145,8 @@ async function readMembers(
       for (const { name, outcome: became, unset, reason, damaged, salvaged } of batch) {
         counts[became] += 1;
         if (unset !== undefined) countUnset(counts.unset, unset);
-        if (damaged === true) damages.push(`${displayName(name)}: ${reason ?? 'its headers are damaged'}`);
+        if (damaged === true)
+          damages.push(english`${displayName(name)}: ${reason ?? english`its headers are damaged`}`);
         if (reason === undefined) continue;
         const isLost = damaged === true && salvaged !== true;
         problems.push({ path: toBytes(name), reason, damaged: isLost, salvaged: salvaged === true });
@@ -154,19 +157,18 @@ async function readMembers(
   const expected = missed?.size ?? row.members;
   const came = sumOf(counts);
   if (came !== expected) {
-    const reason =
-      `Of ${archive.name}, ${formatCount(expected, 'entry was', 'entries were')} ` +
-      `planned, but the catalog lists ${formatNumber(came)}: it contradicts itself.`;
+    const reason = english`Of ${archive.name}, ${formatCount(expected, 'entry was', 'entries were')}
+      planned, but the catalog lists ${formatNumber(came)}: it contradicts itself.`;
     problems.push({ path: null, reason });
   }
   if (!verify) return;
   for (const unreadable of facts.unreadable) {
-    const reason = `The archive ${file}: ${unreadable}.`;
+    const reason = english`The archive ${file}: ${unreadable}.`;
     problems.push({ path: null, reason });
     damages.push(reason);
   }
   if (problems.length === 0 && facts.sha256 !== undefined && facts.sha256 !== archive.sha256) {
-    const reason = `The SHA-256 of ${file} is not that of the archive which was written.`;
+    const reason = english`The SHA-256 of ${file} is not that of the archive which was written.`;
     problems.push({ path: null, reason });
     damages.push(reason);
   }

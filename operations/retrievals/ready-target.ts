@@ -5,6 +5,7 @@ import type { RetrievalRow } from '../../catalog/rows.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { pathsAround } from '../../catalog/sets/taken-options.js';
 import { TapeflowFailure } from '../../config/failures.js';
+import { english } from '../../messages/sentence.js';
 import type { Attempt } from '../attempt.js';
 import type { Deps } from '../deps.js';
 import { collidingNames } from './colliding-names.js';
@@ -51,7 +52,7 @@ async function lookFirst(
       const lack = lackOfRoom(await roomNeeded(catalog, { setId, target, selection, overwrite, fresh }));
       if (lack !== undefined)
         throw new TapeflowFailure('NoRoom', lack, {
-          advice: 'Nothing was restored; make room, give another target, or add --no-room-check.',
+          advice: english`Nothing was restored; make room, give another target, or add --no-room-check.`,
         });
     }
     const job = { name: id, token: attempt.token };
@@ -61,8 +62,12 @@ async function lookFirst(
     return { target, fresh: Number(isFresh), refused };
   } catch (error) {
     if (!(error instanceof TapeflowFailure)) throw error;
-    throw new TapeflowFailure('TargetUnusable', `On host ${settings.TAPEFLOW_HOST}: ${error.message}`, {
-      ...(error.advice === undefined ? {} : { advice: error.advice }),
-    });
+    throw new TapeflowFailure(
+      'TargetUnusable',
+      english`On host ${settings.TAPEFLOW_HOST}: ${error.message}`,
+      {
+        ...(error.advice === undefined ? {} : { advice: error.advice }),
+      },
+    );
   }
 }

@@ -8,6 +8,7 @@ import type { FileRow } from '../../catalog/rows.js';
 import { selectedFiles } from '../../catalog/files/selected-files.js';
 import { formatBytes } from '../../config/sizes.js';
 import { formatCount, formatNumber } from '../../config/counts.js';
+import { english } from '../../messages/sentence.js';
 
 /** What a restore still has to make on one file system. */
 export interface RoomNeeded {
@@ -56,12 +57,11 @@ export function lackOfRoom(needs: readonly RoomNeeded[]): string | undefined {
     // What is kept back for root is root's.
     const free = room.bsize * (process.getuid?.() === 0 ? room.bfree : room.bavail);
     if (bytes > free)
-      return `The restore needs ${formatBytes(bytes)}, but only ${formatBytes(free)} are free at ${folder}.`;
+      return english`The restore needs ${formatBytes(bytes)}, but only ${formatBytes(free)} are free
+        at ${folder}.`;
     if (room.files > 0 && inodes > room.ffree)
-      return (
-        `The restore makes ${formatCount(inodes, 'entry', 'entries')}, ` +
-        `but the file system at ${folder} takes only ${formatNumber(room.ffree)} more.`
-      );
+      return english`The restore makes ${formatCount(inodes, 'entry', 'entries')},
+        but the file system at ${folder} takes only ${formatNumber(room.ffree)} more.`;
   }
   return undefined;
 }

@@ -7,6 +7,7 @@ import type { Settings } from '../../config/settings/settings.js';
 import { withSide } from '../../config/sides.js';
 import { formatBytes } from '../../config/sizes.js';
 import { hasGrown, hasRoomFor, freeSpaceAt, type FreeSpace } from '../../disk/free-space.js';
+import { english } from '../../messages/sentence.js';
 
 /** Errors for which a restore waits: no space, or a read-only disk. */
 const waitedFor = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
@@ -27,13 +28,13 @@ export async function requireTarget(settings: Settings, target: string): Promise
     const isFolder = (await stat(target)).isDirectory();
     const own = isFolder ? ownFolderAround(settings, target) : undefined;
     if (own !== undefined)
-      throw unusable(target, settings, `it lies in ${own.path}, which is ${own.what} of tapeflow`);
+      throw unusable(target, settings, english`it lies in ${own.path}, which is ${own.what} of tapeflow`);
     if (isFolder) return;
   } catch (error) {
     if (error instanceof TapeflowFailure) throw error;
     throw await targetFailure(settings, target, withSide('target', error));
   }
-  throw unusable(target, settings, 'it is not a folder');
+  throw unusable(target, settings, english`it is not a folder`);
 }
 
 /** Why a target accepts no more, and the free space of its file system at that time. */
@@ -82,20 +83,27 @@ export async function targetFailure(
   const code = systemErrorCode(error) ?? '';
   if (waitedFor.has(code)) {
     const lack = await shortageAt(target, code);
-    const room = code === 'ENOSPC' && lack !== undefined ? `; ${roomText(lack.room)}` : '';
-    const act = code === 'EROFS' ? 'Mount it for writing' : 'Make room there';
+    const { TAPEFLOW_HOST: host } = settings;
+    const why = describeError(error);
     return new TapeflowFailure(
       'TargetNotReady',
-      `The target ${target} on host ${settings.TAPEFLOW_HOST} takes no more: ${describeError(error)}${room}.`,
+      code === 'ENOSPC' && lack !== undefined
+        ? english`The target ${target} on host ${host} takes no more: ${why}; ${roomText(lack.room)}.`
+        : english`The target ${target} on host ${host} takes no more: ${why}.`,
       {
         kind: 'person',
-        advice: `${act}: the restore goes on by itself; \`tapeflow cancel\` ends it, and what is restored stays.`,
+        advice:
+          code === 'EROFS'
+            ? english`Mount it for writing: the restore goes on by itself;
+                \`tapeflow cancel\` ends it, and what is restored stays.`
+            : english`Make room there: the restore goes on by itself;
+                \`tapeflow cancel\` ends it, and what is restored stays.`,
         details: { lack },
       },
     );
   }
   if (gone.has(code)) return unusable(target, settings, describeError(error));
-  return new TapeflowFailure('TargetFailed', `The target ${target} fails: ${describeError(error)}.`, {
+  return new TapeflowFailure('TargetFailed', english`The target ${target} fails: ${describeError(error)}.`, {
     kind: 'transient',
     advice: goesOn,
     cause: error,
@@ -103,11 +111,13 @@ export async function targetFailure(
 }
 
 function roomText({ bytes, inodes }: FreeSpace): string {
-  const entries = inodes === null ? '' : `, for ${formatCount(inodes, 'entry', 'entries')} at most`;
-  return `${formatBytes(bytes)} are free there${entries}`;
+  const free = formatBytes(bytes);
+  return inodes === null
+    ? english`${free} are free there`
+    : english`${free} are free there, for ${formatCount(inodes, 'entry', 'entries')} at most`;
 }
 
-const goesOn = 'When that is fixed, the same command goes on: what is already there stays.';
+const goesOn = english`When that is fixed, the same command goes on: what is already there stays.`;
 
 function unusable(
   target: string,
@@ -116,7 +126,7 @@ function unusable(
 ): TapeflowFailure {
   return new TapeflowFailure(
     'TargetUnusable',
-    `The target ${target} cannot be used on host ${host}: ${why}.`,
+    english`The target ${target} cannot be used on host ${host}: ${why}.`,
     { advice: goesOn },
   );
 }

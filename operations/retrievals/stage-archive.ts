@@ -8,6 +8,7 @@ import { copyDir } from '../../staging/paths.js';
 import { confirmMedium } from '../../tape/drives/drive.js';
 import type { LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { hashOf } from '../../tape/files/hash-file.js';
+import { english } from '../../messages/sentence.js';
 import { pauseFor, type Attempt } from '../attempt.js';
 import { tapeToStaging } from '../copies/tape-to-staging.js';
 import type { Deps, DriveDeps } from '../deps.js';
@@ -33,7 +34,7 @@ export async function stageArchive(
   tape: LoadedTape,
 ): Promise<{ sha256: string } | { lost: string }> {
   const { name, size } = archive;
-  const what = `The archive ${name} on tape ${tape.row.name}`;
+  const what = english`The archive ${name} on tape ${tape.row.name}`;
   const from = { row, name, size, what, holes: true };
   const copied = await tapeToStaging(deps, attempt, from, path.dirname(file), tape);
   if ('wrong' in copied) return { lost: copied.wrong };
@@ -70,10 +71,12 @@ export async function waitUntilStaged({ settings }: Deps, attempt: Attempt, file
   while ((await onSide('staging', () => sizeOf(file))) === undefined) {
     if (performance.now() > until)
       throw damaged(
-        `Host ${settings.TAPEFLOW_HOST} does not see ${file}, which the drive's host has read from tape.`,
-        'Staging (BACKUP_COMPRESS_DIR) must be the same folder on both: `tapeflow doctor` on each of them says so.',
+        english`Host ${settings.TAPEFLOW_HOST} does not see ${file},
+          which the drive's host has read from tape.`,
+        english`Staging (BACKUP_COMPRESS_DIR) must be the same folder on both:
+          \`tapeflow doctor\` on each of them says so.`,
       );
-    attempt.report({ step: 'waiting for staging', why: `${file} is not visible yet` });
+    attempt.report({ step: 'waiting for staging', why: english`${file} is not visible yet` });
     await pauseFor(attempt, lookEveryMs);
   }
 }
@@ -85,8 +88,10 @@ export async function confirmStaged(file: string, sha256: string): Promise<void>
   );
   if (found?.sha256 === sha256) return;
   throw damaged(
-    `The staged ${file} ${found === undefined ? 'is gone' : 'is not what was read from tape'}.`,
-    'It is read again.',
+    found === undefined
+      ? english`The staged ${file} is gone.`
+      : english`The staged ${file} is not what was read from tape.`,
+    english`It is read again.`,
   );
 }
 

@@ -7,6 +7,7 @@ import { describeError, systemErrorCode } from '../../config/failures.js';
 import { onSide, sideOf } from '../../config/sides.js';
 import { hashOf } from '../../tape/files/hash-file.js';
 import { isMountDeath } from '../../tape/ltfs/ltfs.js';
+import { english } from '../../messages/sentence.js';
 import type { Attempt } from '../attempt.js';
 import type { Deps } from '../deps.js';
 
@@ -43,9 +44,8 @@ export async function compareWhole(
     return;
   }
   counts.failed += expected;
-  const reason =
-    `The SHA-256 of ${file} is not that of the archive which was written; ` +
-    'which of its files that hits is told with its identity only.';
+  const reason = english`The SHA-256 of ${file} is not that of the archive which was written;
+    which of its files that hits is told with its identity only.`;
   problems.push({ path: null, reason });
   damages.push(reason);
 }
@@ -60,10 +60,10 @@ export async function checkManifest(
   const manifest = path.join(path.dirname(file), archive.manifest_name);
   const wrong = await manifestTrouble(deps, row, archive, manifest);
   if (wrong === undefined) return;
-  const state = damages.length === 0 ? 'the archive itself is intact' : 'see what is said of the archive';
-  const reason =
-    `The manifest ${archive.manifest_name} ${wrong}; ${state}. ` +
-    `\`tapeflow verify ${row.set_id} --repair\` writes both again.`;
+  const state =
+    damages.length === 0 ? english`the archive itself is intact` : english`see what is said of the archive`;
+  const reason = english`The manifest ${archive.manifest_name} ${wrong}; ${state}.
+    \`tapeflow verify ${row.set_id} --repair\` writes both again.`;
   problems.push({ path: null, reason });
   found.lacksManifest = true;
 }
@@ -79,11 +79,11 @@ async function manifestTrouble(
   const sha256 = copy?.manifest_sha256 ?? archive.manifest_sha256;
   try {
     const found = await onSide('tape', () => hashOf(file));
-    return found.sha256 === sha256 ? undefined : 'is not the one that was written';
+    return found.sha256 === sha256 ? undefined : english`is not the one that was written`;
   } catch (error) {
     if (sideOf(error) !== 'tape' || isMountDeath(error)) throw error;
     return systemErrorCode(error) === 'ENOENT'
-      ? 'is not on the tape'
-      : `cannot be read (${describeError(error)})`;
+      ? english`is not on the tape`
+      : english`cannot be read (${describeError(error)})`;
   }
 }

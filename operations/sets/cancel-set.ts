@@ -7,14 +7,15 @@ import { summarizeSet } from '../../catalog/sets/set-summary.js';
 import { cancellableSetStates, recordSetState } from '../../catalog/sets/set-states.js';
 import type { Settings } from '../../config/settings/settings.js';
 import { finalDir, tempDir } from '../../staging/paths.js';
+import { english } from '../../messages/sentence.js';
 
 /** The reason shown for a `cancelled` set. */
 export function cancelledReason(discard: boolean): string {
-  return discard ? 'what was staged is deleted' : 'what was staged is kept';
+  return discard ? english`what was staged is deleted` : english`what was staged is kept`;
 }
 
 /** The reason shown for a set that is complete again because its `retry` was cancelled. */
-export const retryCancelled = 'its `retry` was cancelled, and it is what it was before';
+export const retryCancelled = english`its \`retry\` was cancelled, and it is what it was before`;
 
 /**
  * Records that a set was cancelled: it becomes `cancelled`, or complete again if it was before its `retry`. If a plain
@@ -32,8 +33,9 @@ export async function recordCancelled(
 ): Promise<SetState> {
   const only = cancellableSetStates;
   if (!(await undoRequeue(catalog, setId))) {
-    const leaves = left === undefined ? '' : `; ${left}`;
-    return recordSetState(catalog, setId, 'cancelled', `${cancelledReason(discard)}${leaves}`, { only });
+    const reason =
+      left === undefined ? cancelledReason(discard) : english`${cancelledReason(discard)}; ${left}`;
+    return recordSetState(catalog, setId, 'cancelled', reason, { only });
   }
   const state = (await summarizeSet(catalog, setId)).skipped > 0 ? 'completed_with_skips' : 'completed';
   return recordSetState(catalog, setId, state, retryCancelled, { only });

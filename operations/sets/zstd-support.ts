@@ -1,11 +1,12 @@
 import { FormatUnsupported, type CodecChoice } from '../../entry/archive-format.js';
 import { requireZstd } from '../../archive/blocks/zstd.js';
 import { TapeflowFailure } from '../../config/failures.js';
+import { english } from '../../messages/sentence.js';
 
 /** Throws a failure when zstd archives can be neither made nor read here. */
 export async function requireZstdSupport(
   choice: CodecChoice,
-  advice = 'With COMPRESSION=gzip new sets need none.',
+  advice = english`With COMPRESSION=gzip new sets need none.`,
 ): Promise<void> {
   try {
     await requireZstd(choice);

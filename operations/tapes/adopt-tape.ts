@@ -9,6 +9,7 @@ import type { DriveLock } from '../../tape/drives/drive-lock.js';
 import { labelFileName, readLabel, writeLabel } from '../../tape/labels/label.js';
 import { lookAt } from '../../tape/drives/loaded-tape.js';
 import { copyOffAdvice } from '../../tape/ltfs/write-protection.js';
+import { english } from '../../messages/sentence.js';
 
 /**
  * Adopts the tape in a drive into this installation: the label is written first, since every write checks it. The
@@ -25,15 +26,15 @@ export async function adoptTape(
   const { path } = drive.settings;
   const label = await lookAt(drive, () => readLabel(path));
   if (label?.uuid !== tape.uuid)
-    throw refused(`The tape in drive ${drive.settings.name} is not ${tape.name} any more.`);
+    throw refused(english`The tape in drive ${drive.settings.name} is not ${tape.name} any more.`);
   const protection = await drive.writeProtection();
   if (protection !== undefined)
     throw refused(
-      `The tape ${tape.name} cannot be made one of this installation, ` +
-        `since its label cannot be written: ${protection.why}.`,
+      english`The tape ${tape.name} cannot be made one of this installation,
+        since its label cannot be written: ${protection.why}.`,
       protection.forGood
-        ? `It can still be read. ${copyOffAdvice(tape)}`
-        : 'Open its write protection; until then it is read.',
+        ? english`It can still be read. ${copyOffAdvice(tape)}`
+        : english`Open its write protection; until then it is read.`,
     );
   const installation = await installationId(catalog);
   lock.check();
@@ -43,7 +44,9 @@ export async function adoptTape(
     await writeLabel(path, { ...label, installation });
     await drive.sync([path]);
   } catch (error) {
-    throw refused(`The label of tape ${tape.name} could not be written to ${path}: ${describeError(error)}.`);
+    throw refused(
+      english`The label of tape ${tape.name} could not be written to ${path}: ${describeError(error)}.`,
+    );
   }
   return (await transitionTape(catalog, tape.uuid, 'adopt')) ?? tape;
 }

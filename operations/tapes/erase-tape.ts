@@ -17,6 +17,7 @@ import { deleteArchives, unknownArchives } from './erase-archives.js';
 import { formattedAdvice, mayBeFormatted, otherRootEntries } from '../../tape/labels/formatted.js';
 import { labelFileName, readLabel, writeLabel, type TapeLabel } from '../../tape/labels/label.js';
 import { identifyTape, lookAt } from '../../tape/drives/loaded-tape.js';
+import { english } from '../../messages/sentence.js';
 
 export interface Erased {
   /** The tape's current row in the catalog. */
@@ -52,7 +53,7 @@ export async function eraseTape(context: EraseContext, wish: EraseRequest): Prom
 async function eraseHeld(context: EraseContext, medium: Medium, wish: EraseRequest): Promise<Erased> {
   const { drive, catalog } = context;
   const known = await tapeByUuid(catalog, wish.tape);
-  if (known === undefined) throw refused(`The catalog does not know the tape ${wish.tape} any more.`);
+  if (known === undefined) throw refused(english`The catalog does not know the tape ${wish.tape} any more.`);
   const { settings } = drive;
   const label = await lookAt(drive, () => readLabel(settings.path));
   const begun = known.state === 'erasing';
@@ -69,15 +70,15 @@ async function eraseHeld(context: EraseContext, medium: Medium, wish: EraseReque
   const protection = isToFormat ? undefined : await drive.writeProtection();
   if (protection !== undefined) {
     throw refused(
-      `The tape ${known.name} cannot be erased: ${protection.why}.`,
-      'Open its write protection.',
+      english`The tape ${known.name} cannot be erased: ${protection.why}.`,
+      english`Open its write protection.`,
     );
   }
   if (!isFormatted && !begun && !wish.evenUnexpired) await refuseUnknown(drive, catalog, known);
   await rememberSeenSets(catalog, (await lookAt(drive, () => readdir(settings.path))).filter(isSetId));
   const tape = await beginErase(catalog, wish, randomUUID());
   // Unsynced copies are written again elsewhere when their set continues.
-  await rewriteUnsynced(context, tape.uuid, 'its tape was erased');
+  await rewriteUnsynced(context, tape.uuid, english`its tape was erased`);
   if (isToFormat) throw formatTape(drive, tape);
   const { archives, left, folders } = await deleteArchives(settings.path, async () => {
     context.guard();
@@ -105,14 +106,14 @@ async function wasFormatted(
   const { name } = drive.settings;
   if (mayBe)
     throw refused(
-      `The tape in drive ${name} is empty and has no label.`,
-      `${formattedAdvice(tape.name)}; else load ${tape.name}.`,
+      english`The tape in drive ${name} is empty and has no label.`,
+      english`${formattedAdvice(tape.name)}; else load ${tape.name}.`,
     );
   if (formatted !== true) return false;
   throw refused(
-    `The tape in drive ${name} was not formatted since it was ` +
-      `${tape.name}: it is not empty, or has the same volume id.`,
-    `Load ${tape.name}.`,
+    english`The tape in drive ${name} was not formatted since it was ${tape.name}:
+      it is not empty, or has the same volume id.`,
+    english`Load ${tape.name}.`,
   );
 }
 
@@ -122,11 +123,17 @@ async function requireThisTape(
   wanted: TapeRow,
   label: TapeLabel | undefined,
 ): Promise<void> {
-  const load = `Load ${wanted.name} into drive ${drive.settings.name}.`;
+  const load = english`Load ${wanted.name} into drive ${drive.settings.name}.`;
   if (label !== undefined && label.uuid !== wanted.uuid) {
     const known = await tapeByUuid(catalog, label.uuid);
-    const here = known?.name ?? `one that the catalog does not know, labelled ${label.name}`;
-    throw refused(`The tape in drive ${drive.settings.name} is ${here}, and not ${wanted.name}.`, load);
+    const { name } = drive.settings;
+    throw refused(
+      known === undefined
+        ? english`The tape in drive ${name} is one that the catalog does not know, labelled ${label.name},
+            and not ${wanted.name}.`
+        : english`The tape in drive ${name} is ${known.name}, and not ${wanted.name}.`,
+      load,
+    );
   }
   await identifyTape(drive, catalog);
 }
@@ -134,9 +141,9 @@ async function requireThisTape(
 function requireVolume({ drive }: EraseContext, medium: Medium, label: TapeLabel): void {
   if (medium.volume === null || label.volume === null || medium.volume === label.volume) return;
   throw refused(
-    `The tape in drive ${drive.settings.name} carries the label ${label.name}, ` +
-      `but its volume id is ${medium.volume} and not ${label.volume}.`,
-    'The label was copied: load the right tape.',
+    english`The tape in drive ${drive.settings.name} carries the label ${label.name},
+      but its volume id is ${medium.volume} and not ${label.volume}.`,
+    english`The label was copied: load the right tape.`,
   );
 }
 
@@ -145,10 +152,13 @@ async function refuseUnknown(drive: Drive, catalog: Catalog, tape: TapeRow): Pro
   const unknown = await lookAt(drive, () => unknownArchives(drive.settings.path, catalog, tape));
   const [first] = unknown;
   if (first === undefined) return;
-  const number = unknown.length === 1 ? '' : ` and ${unknown.length - 1} more`;
+  const more = unknown.length - 1;
   throw refused(
-    `The tape ${tape.name} holds ${first}${number}, which the catalog does not know.`,
-    `\`tapeflow tape catalog\` reads it; \`tapeflow tape erase ${tape.name} --yes --even-unexpired\` erases it anyway.`,
+    more === 0
+      ? english`The tape ${tape.name} holds ${first}, which the catalog does not know.`
+      : english`The tape ${tape.name} holds ${first} and ${more} more, which the catalog does not know.`,
+    english`\`tapeflow tape catalog\` reads it;
+      \`tapeflow tape erase ${tape.name} --yes --even-unexpired\` erases it anyway.`,
   );
 }
 
@@ -179,8 +189,8 @@ async function relabel(
   } catch (error) {
     throw new TapeflowFailure(
       'LabelNotWritten',
-      `The new label could not be written to ${path}: ${describeError(error)}.`,
-      { cause: error, advice: 'Erase it again when that is fixed.' },
+      english`The new label could not be written to ${path}: ${describeError(error)}.`,
+      { cause: error, advice: english`Erase it again when that is fixed.` },
     );
   }
   return { tapeflowLabel: 1, ...label };
@@ -199,11 +209,10 @@ function refused(message: string, advice?: string): TapeflowFailure {
 function formatTape({ settings }: Drive, { name }: TapeRow): TapeflowFailure {
   return new TapeflowFailure(
     'FormatTape',
-    `The catalog has given up what the tape ${name} holds; on LTFS only formatting gives its room back.`,
+    english`The catalog has given up what the tape ${name} holds; on LTFS only formatting gives its room back.`,
     {
-      advice:
-        `Unmount ${settings.path}, format the tape (\`mkltfs -f -d DEVICE\`), ` +
-        `mount it, and run the same command again: it writes the new label.`,
+      advice: english`Unmount ${settings.path}, format the tape (\`mkltfs -f -d DEVICE\`),
+        mount it, and run the same command again: it writes the new label.`,
     },
   );
 }

@@ -14,6 +14,7 @@ import type { DriveLock } from '../../tape/drives/drive-lock.js';
 import { formattedAdvice, mayBeFormatted } from '../../tape/labels/formatted.js';
 import { labelFileName, readLabel, writeLabel, type TapeLabel } from '../../tape/labels/label.js';
 import { unfinishedErase } from '../../tape/drives/loaded-tape.js';
+import { english } from '../../messages/sentence.js';
 
 export interface LabelRequest {
   name: string;
@@ -52,8 +53,8 @@ async function labelHeld(
   const protection = await drive.writeProtection();
   if (protection !== undefined) {
     throw refused(
-      `The tape in drive ${driveName} cannot be written: ${protection.why}.`,
-      protection.forGood ? 'Load another tape.' : 'Open its write protection.',
+      english`The tape in drive ${driveName} cannot be written: ${protection.why}.`,
+      protection.forGood ? english`Load another tape.` : english`Open its write protection.`,
     );
   }
   const space = await drive.space();
@@ -78,7 +79,7 @@ async function labelHeld(
   } catch (error) {
     throw new TapeflowFailure(
       'LabelNotWritten',
-      `The label could not be written to ${path}: ${describeError(error)}.`,
+      english`The label could not be written to ${path}: ${describeError(error)}.`,
       {
         cause: error,
       },
@@ -109,8 +110,10 @@ async function refuseTakenName(drive: Drive, catalog: Catalog, medium: Medium, n
   const label = await readLabel(drive.settings.path).catch(() => null);
   const mayBeIt = label === undefined && (await mayBeFormatted(drive, medium, known));
   throw refused(
-    `There is a tape ${name} already.`,
-    `${mayBeIt ? `${formattedAdvice(name)}; else choose` : 'Choose'} another name; \`tapeflow tape list\` shows them.`,
+    english`There is a tape ${name} already.`,
+    mayBeIt
+      ? english`${formattedAdvice(name)}; else choose another name; \`tapeflow tape list\` shows them.`
+      : english`Choose another name; \`tapeflow tape list\` shows them.`,
   );
 }
 
@@ -142,27 +145,28 @@ async function refuseUsedTape(drive: Drive, catalog: Catalog, request: LabelRequ
     if (known !== undefined) {
       if (known.state === 'lost' || known.state === 'suspect') {
         throw refused(
-          `The tape in drive ${driveName} is ${label.name}, which is ` +
-            `${known.state}: another label would make it no better.`,
+          english`The tape in drive ${driveName} is ${label.name}, which is ${known.state}:
+            another label would make it no better.`,
           known.state === 'lost'
-            ? `If it is back, say so: \`tapeflow tape found ${known.name}\`.`
-            : `Load another tape; after a check, \`tapeflow tape trust ${known.name}\` uses it again.`,
+            ? english`If it is back, say so: \`tapeflow tape found ${known.name}\`.`
+            : english`Load another tape; after a check, \`tapeflow tape trust ${known.name}\` uses it again.`,
         );
       }
       const committed = await holdsCommitted(catalog, known.uuid);
       if (committed || !request.force) {
-        const holds = committed ? ' and holds committed archives' : '';
         throw refused(
-          `The tape in drive ${driveName} is labelled ${label.name}${holds}.`,
-          committed ? 'Load another tape.' : 'Use --force to give it another label.',
+          committed
+            ? english`The tape in drive ${driveName} is labelled ${label.name} and holds committed archives.`
+            : english`The tape in drive ${driveName} is labelled ${label.name}.`,
+          committed ? english`Load another tape.` : english`Use --force to give it another label.`,
         );
       }
       return;
     }
     if (!request.force) {
       throw refused(
-        `The tape in drive ${driveName} is labelled ${label.name} by another installation.`,
-        'Load another tape; --force takes it over, and erases nothing.',
+        english`The tape in drive ${driveName} is labelled ${label.name} by another installation.`,
+        english`Load another tape; --force takes it over, and erases nothing.`,
       );
     }
     return;
@@ -172,9 +176,9 @@ async function refuseUsedTape(drive: Drive, catalog: Catalog, request: LabelRequ
   );
   if (others.length > 0 && !request.force) {
     throw refused(
-      `The tape in drive ${driveName} (${path}) is not empty: it holds ` +
-        `${others.slice(0, 3).join(', ')}${others.length > 3 ? ', …' : ''}.`,
-      'Load an empty tape; --force labels this one anyway, and erases nothing.',
+      english`The tape in drive ${driveName} (${path}) is not empty:
+        it holds ${others.slice(0, 3).join(', ')}${others.length > 3 ? ', …' : ''}.`,
+      english`Load an empty tape; --force labels this one anyway, and erases nothing.`,
     );
   }
 }

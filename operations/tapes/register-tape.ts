@@ -9,8 +9,9 @@ import type { Drive, Medium, Space } from '../../tape/drives/drive.js';
 import { tapeNotReady } from '../../tape/drives/tape-not-ready.js';
 import { labelFileName, readLabel } from '../../tape/labels/label.js';
 import { unfinishedErase, lookAt } from '../../tape/drives/loaded-tape.js';
+import { english } from '../../messages/sentence.js';
 
-const onlyRead = 'another installation has labelled it: it is only read';
+const onlyRead = english`another installation has labelled it: it is only read`;
 
 /**
  * The catalog's row for the tape in the drive, created if missing. A tape labelled by another installation becomes
@@ -23,8 +24,8 @@ export async function registerTape(drive: Drive, catalog: Catalog, medium: Mediu
   if (label === undefined) {
     throw tapeNotReady(
       'unlabelled',
-      `The tape in drive ${driveName} (${path}) has no label (${labelFileName}).`,
-      'Give it one with `tapeflow tape label NAME --force`, which erases nothing, and read it again.',
+      english`The tape in drive ${driveName} (${path}) has no label (${labelFileName}).`,
+      english`Give it one with \`tapeflow tape label NAME --force\`, which erases nothing, and read it again.`,
     );
   }
   const known = await tapeByUuid(catalog, label.uuid);
@@ -34,10 +35,10 @@ export async function registerTape(drive: Drive, catalog: Catalog, medium: Mediu
   if (medium.volume !== null && volume !== null && medium.volume !== volume) {
     throw tapeNotReady(
       'wrong_volume',
-      `The tape in drive ${driveName} carries the label ${label.name}, ` +
-        `but its volume id is ${medium.volume} and not ${volume}.`,
-      'The label was copied from another tape: give this one its own with ' +
-        '`tapeflow tape label NAME --force`, which erases nothing.',
+      english`The tape in drive ${driveName} carries the label ${label.name},
+        but its volume id is ${medium.volume} and not ${volume}.`,
+      english`The label was copied from another tape: give this one its own with
+        \`tapeflow tape label NAME --force\`, which erases nothing.`,
     );
   }
   const space = await lookAt(drive, () => drive.space());

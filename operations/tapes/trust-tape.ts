@@ -7,6 +7,7 @@ import type { DriveSettings, Settings } from '../../config/settings/settings.js'
 import { queryDrive } from '../../tape/drives/query-drive.js';
 import { noteReadOnly } from '../../tape/requirements/require-tape.js';
 import { copyOffAdvice, isWriteError, untilRemounted } from '../../tape/ltfs/write-protection.js';
+import { english } from '../../messages/sentence.js';
 
 /**
  * Marks a suspect or full tape as usable at a user's request. If it is in a drive, its own state takes precedence: one
@@ -25,8 +26,9 @@ export async function trustTape(
   if (now.read_only === 1) {
     throw new TapeflowFailure(
       'ReadOnlyTape',
-      `The tape ${now.name} is only read from now on: ${now.reason ?? 'LTFS has made it read-only for good'}.`,
-      { advice: `No trust makes it take writes. ${copyOffAdvice(now)}` },
+      english`The tape ${now.name} is only read from now on:
+        ${now.reason ?? english`LTFS has made it read-only for good`}.`,
+      { advice: english`No trust makes it take writes. ${copyOffAdvice(now)}` },
     );
   }
   return remindersOf(tape);
@@ -51,8 +53,12 @@ function remindersOf(tape: TapeRow): string[] {
   if (state !== 'suspect' || reason === null) return [];
   const reminders: string[] = [];
   if (reason.includes(untilRemounted))
-    reminders.push('Unmount it and mount it again, if that was not done since: before, every write fails.');
+    reminders.push(
+      english`Unmount it and mount it again, if that was not done since: before, every write fails.`,
+    );
   if (volume !== null && isWriteError(reason))
-    reminders.push(`A cartridge that had a write error is likely to have more: ${copyOffAdvice(tape)}`);
+    reminders.push(
+      english`A cartridge that had a write error is likely to have more: ${copyOffAdvice(tape)}`,
+    );
   return reminders;
 }
