@@ -19,7 +19,7 @@ export async function finishInDrive(deps: DriveDeps, id: string): Promise<Retrie
     if (isTargetElsewhere(deps.settings, retrieval))
       throw new TapeflowFailure(
         'TargetElsewhere',
-        english`The target of ${id} is on host ${retrieval.target_host}.`,
+        english`The target of ${id} is on host ${retrieval.target_host ?? ''}.`,
       );
   });
   return finishRetrieval(deps, id);

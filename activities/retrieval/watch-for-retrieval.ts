@@ -126,12 +126,12 @@ async function isFound(
     return found.row.uuid;
   }
   const { reason, first, loaded } = found.details;
-  const text = (value: unknown) => (typeof value === 'string' ? value : undefined);
+  const text = <Else>(value: unknown, otherwise: Else) => (typeof value === 'string' ? value : otherwise);
   const look = {
-    reason: text(reason) ?? 'unreadable',
+    reason: text(reason, 'unreadable'),
     message: found.message,
-    first: text(first) ?? '',
-    loaded: text(loaded) ?? null,
+    first: text(first, ''),
+    loaded: text(loaded, null),
   };
   const tape = (await tapeByUuid(catalog, row.tape_uuid))?.name ?? row.tape_uuid;
   const all = { look, tape, patient: looks < patientLooks };

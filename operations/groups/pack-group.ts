@@ -29,6 +29,7 @@ import { filesOf } from './group-files.js';
 import { HeldContents } from './held-content.js';
 import { manifestChanges } from './manifest-changes.js';
 import { plannedMember, unchangedMember } from '../../catalog/files/members.js';
+import { english } from '../../messages/sentence.js';
 
 /** Blocks in progress per compression thread; zstd's are four times as large. */
 const blocksPerThread: Record<ArchiveFormat, number> = { gzip: 4, zstd: 2, none: 4 };
@@ -168,7 +169,7 @@ async function* plannedPages(
       if (row.state === 'unchanged')
         members.push({ ...unchangedMember(row, ref), ...(isNew.has(row) ? { isNewName: true } : {}) });
       else if (member === undefined)
-        skipped.push({ name: fromBytes(row.path), reason: row.reason ?? 'unknown' });
+        skipped.push({ name: fromBytes(row.path), reason: row.reason ?? english`unknown` });
       else {
         members.push(member);
         planned.push(member);

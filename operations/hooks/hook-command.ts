@@ -115,7 +115,10 @@ function endOf(child: HookChild): Promise<{ code: number | null; how: string }> 
   return new Promise((resolve) => {
     child.once('error', (error) => resolve({ code: null, how: describeError(error) }));
     child.once('exit', (code, signal) =>
-      resolve({ code, how: signal === null ? `ended with exit code ${code}` : `was ended by ${signal}` }),
+      resolve({
+        code,
+        how: signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`,
+      }),
     );
   });
 }

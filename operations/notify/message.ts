@@ -10,8 +10,6 @@ export interface Fact {
   mark?: string;
   /** The set that has ended, of which the message gives the numbers. */
   setId?: string;
-  /** What waits, and for what, as the catalog says it. */
-  waits?: { id: string; reason: string };
   /** In the language of who is told, as all that follows: what it is about, a set, a tape, a schedule, a folder. */
   subject: string;
   /** What has happened. */

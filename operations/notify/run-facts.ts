@@ -111,7 +111,7 @@ export async function waitFacts(db: Catalog, now: number): Promise<Fact[]> {
     facts.push({
       ...{ event: 'waiting', key: `waiting ${set.id} ${steady(why.reason)}`, subject: t`Set ${set.id}` },
       what: t`Set ${set.id} of ${names} waits: ${why.reason}`,
-      ...{ waits: { id: set.id, reason: why.reason }, todo: why.todo, command: why.command },
+      ...{ todo: why.todo, command: why.command },
     });
   }
   for (const { id, state, reason, subject } of await unfinishedRetrievals(db)) {
@@ -120,7 +120,7 @@ export async function waitFacts(db: Catalog, now: number): Promise<Fact[]> {
     facts.push({
       ...{ event: 'waiting', key: `waiting ${id} ${steady(why)}`, subject: id },
       what: t`${id} of ${subjectText(subject)} waits: ${why}`,
-      ...{ waits: { id, reason: why }, todo: goesOn(), command: `tapeflow status ${id}` },
+      ...{ todo: goesOn(), command: `tapeflow status ${id}` },
     });
   }
   return facts;

@@ -107,7 +107,7 @@ export async function writeCatalogManifest(
           tarBytes = Math.max(tarBytes, member.offset + encodeHeaders(member).length + content);
         }
         if (row.state !== 'packed') {
-          lines += skippedLine({ name: fromBytes(row.path), reason: row.reason ?? 'unknown' });
+          lines += skippedLine({ name: fromBytes(row.path), reason: row.reason ?? english`unknown` });
           counts.skipped += 1;
         }
       }

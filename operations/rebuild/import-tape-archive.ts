@@ -197,5 +197,5 @@ async function takeAlone(
 }
 
 function describeEntries({ entries, first, last }: ManifestSummary): string {
-  return `${formatCount(entries, 'entry', 'entries')}, /${displayName(first)} to /${displayName(last)},`;
+  return english`${formatCount(entries, 'entry', 'entries')}, /${displayName(first)} to /${displayName(last)},`;
 }
