@@ -17,23 +17,32 @@ export function readMessages(folder: string): Messages {
 /** A template as what knows its sentences again. */
 interface Pattern {
   key: string;
-  regex: RegExp;
-  /** The longest of its own parts: a text without it needs no more looking. */
-  part: string;
-  /** The value's number of each group of the expression. */
+  /** What stands between its values, and before and behind them. */
+  parts: string[];
+  /** The longest of them: a text without it needs no more looking. */
+  longest: string;
+  /** The value's number of each gap between two parts. */
   holes: number[];
   /** The values that are sentences themselves. */
   sentences: ReadonlySet<number>;
+  /** True for `{0} files`, which counts them, and is not the end of any text. */
+  isCount: boolean;
 }
 
 /** A text as it was understood, and how many of its letters the catalogue knows. */
 interface Reading {
-  text: string;
+  tell: () => string;
   known: number;
 }
 
 /** Readings that are kept; whoever watches a set reads the same texts again and again. */
 const mostReadings = 1000;
+
+/** Characters of the longest text that is read: what is longer is no sentence of ours, but what a program has said. */
+const longestText = 4000;
+
+/** Sentences of a text that one template may have. */
+const mostSentences = 6;
 
 /**
  * Shows sentences in another language than English.
@@ -78,48 +87,58 @@ export class Translator {
 
   /** The same for an English sentence, or several, or one without its final point; as it is where none is known. */
   recognise(text: string): string {
+    const before = this.readings.get(text);
+    if (before !== undefined) return before.tell();
+    if (text.length > longestText) return text;
     if (this.readings.size > mostReadings) this.readings.clear();
-    return this.read(text).text;
+    // Few templates have made a part of the text, and each part of it is read in many ways.
+    const pointed = `${text}.`;
+    const patterns = this.patterns.filter(({ parts }) => parts.every((part) => pointed.includes(part)));
+    return this.read(text, patterns).tell();
   }
 
   /** The reading that explains the most letters: a template that swallows the next sentence explains fewer. */
-  private read(text: string): Reading {
+  private read(text: string, patterns: readonly Pattern[]): Reading {
     const before = this.readings.get(text);
     if (before !== undefined) return before;
-    let best: Reading = { text, known: 0 };
-    for (const reading of this.readingsOf(text)) if (reading.known > best.known) best = reading;
+    let best: Reading = { tell: () => text, known: 0 };
+    for (const reading of this.readingsOf(text, patterns)) if (reading.known > best.known) best = reading;
     this.readings.set(text, best);
     return best;
   }
 
-  private *readingsOf(text: string): Generator<Reading> {
-    yield* this.ofTemplates(text);
-    for (const { text: whole, known } of this.ofTemplates(`${text}.`))
-      yield { text: whole.replace(/[.。]$/, ''), known: known - 1 };
+  private *readingsOf(text: string, patterns: readonly Pattern[]): Generator<Reading> {
+    yield* this.ofSentence(text, patterns);
     // Sentences one after the other, as a failure and its advice are.
-    for (const { index } of text.matchAll(/(?<=[.?!:]) (?=[A-Z`])/g)) {
-      const [first, next] = [this.read(text.slice(0, index)), this.read(text.slice(index + 1))];
-      if (first.known > 0) yield { text: joined(first.text, next.text), known: first.known + next.known };
+    const ends = [...text.matchAll(/(?<=[.?!:]) (?=[A-Z`])/g)].map(({ index }) => index);
+    for (const end of ends.slice(0, mostSentences)) {
+      const first = this.read(text.slice(0, end), patterns);
+      if (first.known === 0) continue;
+      const next = this.read(text.slice(end + 1), patterns);
+      yield { tell: () => joined(first.tell(), next.tell()), known: first.known + next.known };
     }
   }
 
-  private *ofTemplates(text: string): Generator<Reading> {
+  /** What one template makes of a text, with its final point or without it. */
+  private *ofSentence(text: string, patterns: readonly Pattern[]): Generator<Reading> {
+    yield* this.ofTemplates(text, patterns);
+    for (const { tell, known } of this.ofTemplates(`${text}.`, patterns))
+      yield { tell: () => tell().replace(/[.。]$/, ''), known: known - 1 };
+  }
+
+  private *ofTemplates(text: string, patterns: readonly Pattern[]): Generator<Reading> {
     if (Object.hasOwn(this.messages, text)) {
-      yield { text: this.translate({ key: text, values: [] }), known: lettersOf(text) };
+      yield { tell: () => this.translate({ key: text, values: [] }), known: lettersOf(text) };
       return;
     }
-    for (const { key, regex, part, holes, sentences } of this.patterns) {
-      const match = text.includes(part) ? regex.exec(text) : null;
-      if (match === null) continue;
-      const values: string[] = [];
+    for (const pattern of patterns) {
+      const values = valuesIn(text, pattern);
+      if (values === undefined) continue;
+      const { key, sentences } = pattern;
       let known = lettersOf(key);
-      for (const [index, hole] of holes.entries()) {
-        const value = match[index + 1] ?? '';
-        values[hole] = value;
-        // Of two readings that explain as much, the one with fewer parts is right.
-        if (sentences.has(hole)) known += Math.max(this.read(value).known - 1, 0);
-      }
-      yield { text: this.translate({ key, values }), known };
+      // Of two readings that explain as much, the one with fewer parts is right.
+      for (const hole of sentences) known += Math.max(this.read(values[hole] ?? '', patterns).known - 1, 0);
+      yield { tell: () => this.translate({ key, values }), known };
     }
   }
 }
@@ -130,20 +149,39 @@ function joined(first: string, next: string): string {
 }
 
 function patternOf(key: string, message: string): Pattern {
-  const holes: number[] = [];
+  const parts = key.split(/\{\d+\}/);
   const sentences = new Set([...message.matchAll(/\{(\d+), sentence\}/g)].map(([, hole]) => Number(hole)));
-  // `{0} files` counts them, and is not the end of any text.
-  const value = /^\{0\} [a-z ]+$/.test(key) && !sentences.has(0) ? '(\\d[\\d,.]*)' : '(.*?)';
-  const source = key
-    .split(/(\{\d+\})/)
-    .map((part) => {
-      if (!/^\{\d+\}$/.test(part)) return part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-      holes.push(Number(part.slice(1, -1)));
-      return value;
-    })
-    .join('');
-  const [part = ''] = key.split(/\{\d+\}/).sort((a, b) => b.length - a.length);
-  return { key, regex: new RegExp(`^${source}$`, 's'), part, holes, sentences };
+  return {
+    ...{ key, parts, sentences },
+    longest: parts.reduce((longest, part) => (part.length > longest.length ? part : longest)),
+    holes: [...key.matchAll(/\{(\d+)\}/g)].map(([, hole]) => Number(hole)),
+    isCount: /^\{0\} [a-z ]+$/.test(key) && !sentences.has(0),
+  };
+}
+
+/**
+ * The values of a text that a template has made, each as short as it can be; undefined for another text. An expression
+ * would try every way to divide a long text among many values.
+ */
+function valuesIn(text: string, { parts, longest, holes, isCount }: Pattern): string[] | undefined {
+  const [first = '', ...others] = parts;
+  const last = others.pop() ?? '';
+  if (!text.includes(longest) || !text.startsWith(first) || !text.endsWith(last)) return undefined;
+  const end = text.length - last.length;
+  const found: string[] = [];
+  let begin = first.length;
+  for (const part of others) {
+    const at = text.indexOf(part, begin);
+    if (at === -1) return undefined;
+    found.push(text.slice(begin, at));
+    begin = at + part.length;
+  }
+  if (begin > end) return undefined;
+  found.push(text.slice(begin, end));
+  if (isCount && !/^\d[\d,.]*$/.test(found[0] ?? '')) return undefined;
+  const values: string[] = [];
+  for (const [index, hole] of holes.entries()) values[hole] = found[index] ?? '';
+  return values;
 }
 
 /** Letters of a template or a text, without values: `{0}: {1}` says nothing by itself. */

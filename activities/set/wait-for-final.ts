@@ -64,7 +64,7 @@ async function enqueue(
 ): Promise<void> {
   const { catalog } = deps;
   const depth = (await queueDepth(catalog, ref.setId)) + 1;
-  const detail = `queue depth ${depth}`;
+  const detail = english`queue depth ${depth}`;
   const stages = { bytes: archive.size, archive: archive.name };
   await advanceGroup(
     catalog,

@@ -28,7 +28,8 @@ export async function beginCopy(
     manifest?: { size: number; sha256: string } | undefined;
   },
 ): Promise<void> {
-  const detail = `tape ${copy.tape.name}${copy.direct ? ', direct' : ''}`;
+  const { name } = copy.tape;
+  const detail = copy.direct ? english`tape ${name}, direct` : english`tape ${name}`;
   await catalog.transaction().execute(async (tx) => {
     await requireWritable(tx, copy.tape);
     const begun = await copyOf(tx, copy.setId, copy.group, copy.copyNo);

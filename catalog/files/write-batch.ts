@@ -1,3 +1,4 @@
+import { english } from '../../messages/sentence.js';
 import type { Insertable } from 'kysely';
 import { recordEvents, type GroupEvent } from '../groups/events.js';
 import { recordTally, type TallyTexts } from '../sets/scan-state.js';
@@ -60,9 +61,7 @@ export async function writeBatch(catalog: Catalog, batch: ScanBatch): Promise<vo
     group: group.no,
     stage: 'planned',
     bytes: group.bytes,
-    detail:
-      formatCount(group.entries, 'entry', 'entries') +
-      (group.unchanged === 0 ? '' : `, ${formatNumber(group.unchanged)} of them unchanged`),
+    detail: plannedText(group),
   }));
   await catalog.transaction().execute(async (tx) => {
     for (const group of open === undefined ? closed : [...closed, open]) await putGroup(tx, group);
@@ -87,4 +86,10 @@ async function putGroup(tx: Catalog, group: NewGroup): Promise<void> {
       }),
     )
     .execute();
+}
+
+/** What the plan says of a group: how many entries it has, and how many of them are not stored again. */
+function plannedText({ entries, unchanged }: NewGroup): string {
+  const counted = formatCount(entries, 'entry', 'entries');
+  return unchanged === 0 ? counted : english`${counted}, ${formatNumber(unchanged)} of them unchanged`;
 }

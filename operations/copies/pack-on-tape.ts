@@ -141,7 +141,7 @@ async function publishPacked(
     await publish(parts.manifest, path.join(folder, archive.manifest_name));
   });
   const bytes = bytesWithManifest(archive);
-  const written = { ms, bytes, detail: `tape ${tape.row.name}, direct` };
+  const written = { ms, bytes, detail: english`tape ${tape.row.name}, direct` };
   if (!(await attempt.commit(() => recordWritten(catalog, { ...copy, token }, written))))
     throw await takenOver(deps, copy, tape, token);
   logStage(deps, 'written', ref, { archive: archive.name, bytes, ms, tape: tape.row.name });

@@ -94,7 +94,7 @@ export async function writeArchive(
   const ms = performance.now() - began;
   const speed = `${(bytes / 1e6 / Math.max(ms / 1000, 0.001)).toFixed(1)} MB/s`;
   attempt.throwIfCancelled();
-  const event = { ms, bytes, detail: `tape ${tape.row.name}, ${speed}` };
+  const event = { ms, bytes, detail: english`tape ${tape.row.name}, ${speed}` };
   if (!(await attempt.commit(() => recordWritten(catalog, { ...ref, copyNo, token }, event)))) {
     throw await takenOver(deps, { ...ref, copyNo }, tape, token);
   }

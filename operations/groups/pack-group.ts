@@ -119,7 +119,7 @@ export async function packGroup(
       age_header: archive.ageHeader ?? null,
     },
     files,
-    detail: `${formatCount(members, 'entry', 'entries')}, ${formatNumber(skipped)} skipped`,
+    detail: english`${formatCount(members, 'entry', 'entries')}, ${formatNumber(skipped)} skipped`,
   };
 }
 
