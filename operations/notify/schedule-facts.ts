@@ -12,8 +12,11 @@ import type { Fact } from './message.js';
 import { sourcesText } from './run-facts.js';
 
 const dayMs = 86_400_000;
-/** Milliseconds that a run may come late, as on a machine that is busy, before it counts as missed. */
-export const lateMs = 120_000;
+/**
+ * Milliseconds that a run may come late, as on a machine that is busy, before it counts as missed: so few that people
+ * are told within a minute of its time.
+ */
+export const lateMs = 40_000;
 /** How far back a time is looked for that a schedule has missed; what comes less often is told by `no_success`. */
 const lookBackMs = 35 * dayMs;
 /** Successes after which a tree that no schedule backs up counts as one that is backed up regularly. */
