@@ -46,6 +46,9 @@ test(
     assert.equal(shell('cat /srv/back/srv/late/file'), 'late');
     shell('umount /srv/late');
 
+    const detached = tapeflow('backup', '/srv/back', '--detach');
+    assert.equal(detached.status, 0, detached.stderr);
+    assert.doesNotMatch(detached.stdout, /tapeflow down/);
     const down = tapeflow('down');
     assert.equal(down.status, 2);
     assert.match(down.stderr, /`systemctl stop tapeflow-up\.service` stops it\./);

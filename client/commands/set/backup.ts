@@ -137,7 +137,7 @@ function announceDetached(session: Session, set: SetRow, attached: boolean, { le
   session.print(attached ? t`The unfinished set ${set.id} goes on.` : t`Set ${set.id} has started.`);
   if (ui !== undefined) session.print(t`Temporal UI: ${ui}`);
   session.print(
-    lease === undefined
+    lease === undefined || lease.host.serviceStop !== undefined
       ? t`\`tapeflow watch ${set.id}\` shows it.`
       : t`\`tapeflow watch ${set.id}\` shows it; \`tapeflow down\` stops server and workers.`,
   );
