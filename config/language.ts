@@ -2,7 +2,7 @@ import path from 'node:path';
 import { type LanguageTag, languageOfEnvironment, languageTags } from '../messages/language.js';
 import { showWith } from '../messages/shown.js';
 import { projectDir } from './project-dir.js';
-import { givenInFile } from './settings/config-file.js';
+import { givenInFile } from './settings/read-config-file.js';
 
 /**
  * The language that this process speaks: `LANGUAGE_TAG`, or that of the locale. It is asked for before the settings are

@@ -1,11 +1,9 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { z } from 'zod';
 import { english } from '../../messages/sentence.js';
 import { usageFailure } from '../failures.js';
 import { channelsSchema, keysOfChannel } from './channels.js';
 import { hookSchema } from './hooks.js';
-import { configFileVariable, didYouMean } from './setting-names.js';
+import { didYouMean } from './setting-names.js';
 import { firstProblem, wrongSetting } from './setting-problems.js';
 import { driveKind, driveOrPoolName, keepCounts, retention, text } from './setting-types.js';
 import { settingsSchema } from './settings-schema.js';
@@ -53,37 +51,4 @@ export function checkedLists(file: Record<string, unknown>, fileName: string): C
     english`${fileName} has an unknown setting ${JSON.stringify(name)}.`,
     didYouMean(name.split('.').at(-1) ?? '', new Set(known)),
   );
-}
-
-/** A text that the configuration file gives, before anything is checked; undefined where it gives none. */
-export function givenInFile(env: NodeJS.ProcessEnv, homeDir: string, name: string): string | undefined {
-  try {
-    const value = readConfigFile(configFileOf(env, homeDir))[name];
-    return typeof value === 'string' ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Path of the configuration file: the one that is named in the environment, or the usual one. */
-export function configFileOf(env: NodeJS.ProcessEnv, homeDir: string): string {
-  return path.resolve(homeDir, env[configFileVariable] || 'tapeflow.config.json');
-}
-
-/** The object in a configuration file; throws a usage failure when there is none. */
-export function readConfigFile(file: string): Record<string, unknown> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(readFileSync(file, 'utf8'));
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw usageFailure(
-      'WrongConfigFile',
-      english`The configuration file ${file} cannot be read as JSON: ${why}.`,
-    );
-  }
-  if (parsed === null || typeof parsed !== 'object' || Array.isArray(parsed)) {
-    throw usageFailure('WrongConfigFile', english`The configuration file ${file} must hold one JSON object.`);
-  }
-  return parsed as Record<string, unknown>;
 }

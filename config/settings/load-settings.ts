@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { complete } from './complete-settings.js';
-import { checkedLists, configFileOf, readConfigFile } from './config-file.js';
-import { checkNames, configFileVariable } from './setting-names.js';
+import { checkedLists } from './config-file.js';
+import { configFileOf, configFileVariable, readConfigFile } from './read-config-file.js';
+import { checkNames } from './setting-names.js';
 import { firstProblem, wrongSetting } from './setting-problems.js';
 import { settingsSchema } from './settings-schema.js';
 import type { Settings } from './settings.js';

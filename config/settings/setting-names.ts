@@ -2,10 +2,8 @@ import { closestMatch } from 'leven';
 import { english } from '../../messages/sentence.js';
 import { usageFailure } from '../failures.js';
 import { variablesOf } from './channels.js';
+import { configFileVariable } from './read-config-file.js';
 import { settingsSchema } from './settings-schema.js';
-
-/** Names a configuration file to use instead of the project's. */
-export const configFileVariable = 'TAPEFLOW_CONFIG';
 
 /** Variables that begin with `TAPEFLOW_` but are not settings; set by our own scripts and tests. */
 const ownVariables = new Set([
