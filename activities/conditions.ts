@@ -1,6 +1,5 @@
 import { catalogFailure, isCatalogOutOfReach } from '../catalog/catalog-failure.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
-import { english } from '../messages/sentence.js';
 
 /**
  * Says why an error is a temporary condition of the machine; undefined when it belongs to the step. The attempt waits
@@ -11,7 +10,7 @@ export type Condition = (error: unknown) => string | undefined;
 /** The catalog is out of reach: busy, or its disk is full, failing or read-only; never damage. */
 export const catalogCondition: Condition = (error) => {
   if (!isCatalogOutOfReach(error)) return undefined;
-  const failure = catalogFailure(error, english`of this installation`);
+  const failure = catalogFailure(error);
   return failure instanceof TapeflowFailure ? failure.message : describeError(error);
 };
 

@@ -24,7 +24,8 @@ import { unpackArchive, waitForTargetRoom } from './retrieval/unpack-archive.js'
 import { watchForRetrieval } from './retrieval/watch-for-retrieval.js';
 import { openScheduledRepair } from './schedule/open-scheduled-repair.js';
 import { openScheduledReading, settleReading } from './schedule/open-scheduled-reading.js';
-import { earlierSets, openScheduledSet, settleSets } from './schedule/open-scheduled-set.js';
+import { earlierSets, openScheduledSet } from './schedule/open-scheduled-set.js';
+import { settleSets } from './schedule/settle-sets.js';
 import { promoteArchive } from './set/promote-archive.js';
 import { releaseArchives } from './set/release-archives.js';
 import { closeHook, openHook } from './set/set-hook.js';

@@ -1,3 +1,4 @@
+import { english } from '../messages/sentence.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { shownCatalog } from '../config/catalog-url.js';
 import {
@@ -24,9 +25,9 @@ export function isCatalogReadOnly(error: unknown): boolean {
 /**
  * A failure with one sentence for an error of the catalog; other errors are returned unchanged.
  *
- * @param catalog its path or URL, of which no password is shown.
+ * @param catalog its path or URL, of which no password is shown; that of this installation when not given.
  */
-export function catalogFailure(error: unknown, catalog: string): unknown {
+export function catalogFailure(error: unknown, catalog = english`of this installation`): unknown {
   if (serverCode(error) === undefined) return sqlite.catalogFailure(error, catalog);
   const told = serverSentences(error, shownCatalog(catalog));
   if (told === undefined) return error;

@@ -9,10 +9,9 @@ import { catalogFailure } from '../catalog/catalog-failure.js';
 import { exitCodes } from './exit-codes.js';
 import { askedCommand } from './load-commands.js';
 import { bannerNote, refuseNpmFlags } from './npm-flags.js';
-import { joined } from './print/joined.js';
+import { joined } from '../messages/joined.js';
 import { printNote } from './print/note.js';
 import { programFor } from './program.js';
-import { shownUsageError } from './usage-error.js';
 import { english } from '../messages/sentence.js';
 
 // What is backed up may be private: catalog, logs, staging, tapes and everything else created here is only for this
@@ -25,7 +24,6 @@ const asksJson = (args.includes('--') ? args.slice(0, args.indexOf('--')) : args
 // JSON is for programs, which know English alone.
 await speak(asksJson ? 'en' : languageInForce(process.env, homeDir(projectDir)));
 const program = await programFor(args, { asksJson });
-showUsageErrors(program);
 program.hook('preAction', (_program, command) => requireNoEmpty(command));
 
 // `tapeflow ls SET | head`: the reader closed the pipe, which is no error.
@@ -41,17 +39,6 @@ try {
   await program.parseAsync(process.argv);
 } catch (error) {
   process.exitCode = report(error);
-}
-
-/** Has commander's own errors told in the reader's language, too. */
-function showUsageErrors(command: Command): void {
-  command.configureOutput({
-    outputError: (text, write) => {
-      const told = `tapeflow: ${shownUsageError(text.replace(/^error: /, ''))}`;
-      write(told);
-    },
-  });
-  for (const child of command.commands) showUsageErrors(child);
 }
 
 /** An empty argument, for example from an unset variable in a script, never means the current folder or everything. */
@@ -75,7 +62,7 @@ function report(error: unknown): number {
     if (asksJson) sayError('WrongUsage', usageSentence(error), exitCodes.usage);
     return exitCodes.usage;
   }
-  const failure = catalogFailure(error, english`of this installation`);
+  const failure = catalogFailure(error);
   const isOurs = failure instanceof TapeflowFailure;
   const exitCode = isOurs && failure.kind === 'usage' ? exitCodes.usage : exitCodes.failure;
   if (asksJson && isOurs) sayError(failure.code, failure.message, exitCode, failure.advice);

@@ -3,6 +3,7 @@ import { english } from '../messages/sentence.js';
 import { shown, shownLanguage, t } from '../messages/shown.js';
 import { projectVersion } from '../config/project-dir.js';
 import { loadAllCommands, loadCommands } from './load-commands.js';
+import { shownUsageError } from './usage-error.js';
 
 /** What is different while a command's errors are objects: `--json`. */
 interface ProgramOptions {
@@ -34,7 +35,7 @@ async function emptyProgram({ asksJson }: ProgramOptions): Promise<Command> {
     .showHelpAfterError(t`(\`tapeflow help\` lists the commands)`)
     .configureHelp(await helpInWords())
     .configureOutput({
-      outputError: (text, write) => write(text.replace(/^error: /, 'tapeflow: ')),
+      outputError: (text, write) => write(`tapeflow: ${shownUsageError(text.replace(/^error: /, ''))}`),
       // Errors in the arguments are reported like any other error.
       ...(asksJson ? { writeErr: () => undefined } : {}),
     });

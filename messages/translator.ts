@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { createInstance, type i18n } from 'i18next';
+import { joined } from './joined.js';
 import type { LanguageTag } from './language.js';
 import type { Sentence } from './sentence.js';
 
@@ -141,11 +142,6 @@ export class Translator {
       yield { tell: () => this.translate({ key, values }), known };
     }
   }
-}
-
-/** Two sentences; after a full-width mark there is no space. */
-function joined(first: string, next: string): string {
-  return /[。！？：]$/.test(first) ? `${first}${next}` : `${first} ${next}`;
 }
 
 function patternOf(key: string, message: string): Pattern {

@@ -1,8 +1,6 @@
 import { recordRun, recordRunSet, requireOpenRun, scheduleNamed } from '../../catalog/server/schedules.js';
 import type { ScheduleRow, SetRow } from '../../catalog/rows.js';
 import { placesOf, type CopyPlace } from '../../catalog/sets/copy-places.js';
-import { setNamed } from '../../catalog/sets/sets.js';
-import { finalSetStates, type SetState } from '../../catalog/schema/set-tables.js';
 import { openSet, unfinishedSetsLike } from '../../catalog/sets/open-set.js';
 import { rememberSeenSets } from '../../catalog/sets/set-id.js';
 import { setFoldersInDrives } from '../../tape/files/set-folders.js';
@@ -14,7 +12,7 @@ import { resolveTaken, type Taken } from '../../source/taken/resolve-taken.js';
 import { asAttempt } from '../attempt.js';
 import { endingRefusedRun } from './end-refused-run.js';
 import { catalogCondition } from '../conditions.js';
-import { pauseFor, type Attempt } from '../../operations/attempt.js';
+import type { Attempt } from '../../operations/attempt.js';
 import type { Deps } from '../../operations/deps.js';
 import { afterLeft, askedSources, whomOfSource, type AskedByThread } from '../set/asked-sources.js';
 import { requireRecipients } from '../../operations/encryption/identities.js';
@@ -24,6 +22,7 @@ import {
   type ScheduledBackup,
 } from '../../operations/sets/scheduled-work.js';
 import { snapshotOptions, setOptions, type SetOptions } from '../../operations/sets/set-options.js';
+import { clauses } from '../../messages/joined.js';
 import { english } from '../../messages/sentence.js';
 
 /** A set that a schedule run starts. */
@@ -43,13 +42,6 @@ export interface ScheduledSet {
   hook?: true;
 }
 
-/** State of a set when a schedule run stops following it. */
-export interface SettledSet {
-  setId: string;
-  status: SetState;
-  reason: string | null;
-}
-
 /** Of the sources of a set so many are shown in the Temporal UI, and as many as have so many characters in all. */
 const sourcesShown = 20;
 const charactersShown = 5000;
@@ -57,9 +49,6 @@ const charactersShown = 5000;
 const othersNamed = 20;
 /** Maximum number of identical unfinished sets: one for each night of a week in which nobody loads a tape. */
 const maxUnfinished = 7;
-/** Milliseconds between checks of the sets of a run. */
-const lookEveryMs = 1000;
-
 /** The set that a schedule asks for now: what of its sources is taken is read anew. */
 function wantedBy({ settings }: Deps, backup: ScheduledBackup): NewSet {
   const { host, drive, pool, places, mode, direct, allowShrunk, encrypt, hook } = backup;
@@ -83,9 +72,7 @@ function recipientsIn({ AGE_RECIPIENTS: recipients }: Deps['settings']): string[
   throw new TapeflowFailure(
     'NoRecipients',
     english`The set is to be encrypted, and AGE_RECIPIENTS is not set.`,
-    {
-      advice: english`Set it for the workers.`,
-    },
+    { advice: english`Set it for the workers.` },
   );
 }
 
@@ -231,24 +218,7 @@ async function openOnce(
     .slice(0, othersNamed)
     .map(
       ({ id, differs }) =>
-        english`The unfinished set ${id} of these sources is another one: ${differs.join(', and ')}.`,
+        english`The unfinished set ${id} of these sources is another one: ${clauses(differs)}.`,
     );
   return { ...scheduledSet(set), notes: note === undefined ? notes : [note, ...notes] };
-}
-
-/** States in which a set waits for someone to act. */
-const waits: readonly SetState[] = ['waiting_for_tape', 'paused'];
-
-/** Waits until each of the sets has ended or needs someone to act. */
-export function settleSets(deps: Deps, setIds: readonly string[]): Promise<SettledSet[]> {
-  return asAttempt(async (attempt) => {
-    for (;;) {
-      const sets = await Promise.all(setIds.map((id) => setNamed(deps.catalog, id)));
-      const active = sets.find(({ state }) => !finalSetStates.includes(state) && !waits.includes(state));
-      if (active === undefined)
-        return sets.map(({ id, state, reason }) => ({ setId: id, status: state, reason }));
-      attempt.report({ step: 'following', set: active.id, state: active.state });
-      await pauseFor(attempt, lookEveryMs);
-    }
-  });
 }

@@ -32,7 +32,8 @@ export interface CatalogInfo {
   bytes: number;
 }
 
-const nothingDone = english`Nothing was changed.`;
+/** What stands behind a refusal to replace a catalog. */
+export const nothingDone = english`Nothing was changed.`;
 
 /**
  * Copies a catalog that others may be using: a consistent snapshot, checked, synced and private, renamed only when

@@ -5,13 +5,11 @@ import { TapeflowFailure, usageFailure } from '../../config/failures.js';
 import { openCatalog, type Catalog } from '../open-catalog.js';
 import { type CatalogInfo, isCatalog, publishCopy, requireReplaceable } from './back-up-catalog.js';
 import { copyRows, isEmpty, type CopiedTable } from './copy-rows.js';
-import { requireClosed } from './restore-catalog.js';
+import { endWorkersAdvice, requireClosed } from './restore-catalog.js';
 
 /** What was copied of a catalog, by table. */
 export type CopiedTables = Record<string, CopiedTable>;
 
-const endWorkersAdvice = english`End the workers first (\`tapeflow down\`, and those that were
-  started separately).`;
 const nothingDone = english`Nothing was copied.`;
 
 /**

@@ -10,6 +10,7 @@ import {
   infoIfReadable,
   isCatalog,
   isSameFile,
+  nothingDone,
   partFileFor,
   syncFile,
   type CatalogInfo,
@@ -32,9 +33,9 @@ export interface RestoredCatalog extends CatalogInfo {
   isOlder: boolean;
 }
 
-const endWorkersAdvice = english`End the workers first (\`tapeflow down\`, and those that were
+/** What must be done before a catalog is copied or replaced. */
+export const endWorkersAdvice = english`End the workers first (\`tapeflow down\`, and those that were
   started separately).`;
-const nothingDone = english`Nothing was changed.`;
 
 /**
  * Replaces the catalog by a copy: fully checked, with the known numbers of newer sets, and with the replaced catalog

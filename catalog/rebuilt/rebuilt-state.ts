@@ -1,3 +1,4 @@
+import { clauses } from '../../messages/joined.js';
 import { english } from '../../messages/sentence.js';
 import { toRanges, rangeTexts, type NumberRange } from '../../config/number-ranges.js';
 import { layerOf } from '../files/entry-rows.js';
@@ -65,10 +66,7 @@ export async function deriveRebuiltState(catalog: Catalog, setId: string): Promi
     const isLacking = faults.length > 0 || ended === false || base !== undefined;
     const state = isLacking ? 'failed' : whole;
     const all = facts.last === 1 ? english`group 1` : english`groups 1 to ${facts.last}`;
-    const which =
-      faults.length === 0
-        ? all
-        : english`${all}, of which ${faults.reduce((before, after) => english`${before}, and ${after}`)}`;
+    const which = faults.length === 0 ? all : english`${all}, of which ${clauses(faults)}`;
     const later = faults.length === 0 || ended === false ? laterText(which, ended) : which;
     const unknown = isUnknownSet(set) && faults.length === 0 ? english`${later}; ${modeUnknown}` : later;
     const reason = english`read from tapes: ${base === undefined ? unknown : belowText(unknown, base)}`;

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { clauses } from '../../messages/joined.js';
 import { english } from '../../messages/sentence.js';
 import { usageFailure } from '../../config/failures.js';
 import type { Catalog } from '../open-catalog.js';
@@ -141,7 +142,7 @@ function attachable(set: SetRow, wanted: NewSet): SetRow {
     throw usageFailure(
       'SetExists',
       english`The set ${set.id} exists and is another one:
-        ${differs.reduce((before, after) => english`${before}, and ${after}`)}.`,
+        ${clauses(differs)}.`,
       english`Leave --set out.`,
     );
   return set;

@@ -52,9 +52,7 @@ export async function updateSet<Result>(
     throw new TapeflowFailure(
       'SetStuck',
       english`The set ${setId} cannot hear a command: ${trouble.finding}.`,
-      {
-        advice: trouble.advice,
-      },
+      { advice: trouble.advice },
     );
   }
   try {

@@ -64,9 +64,7 @@ export class Watchdog {
     throw new TapeflowFailure(
       'SetNotRunning',
       english`The set ${this.setId} is unfinished, but ${finding}.`,
-      {
-        advice,
-      },
+      { advice },
     );
   }
 
@@ -76,7 +74,7 @@ export class Watchdog {
       return await look();
     } catch (error) {
       if (!isCatalogOutOfReach(error)) throw error;
-      this.sayOnce(shown(describeError(catalogFailure(error, english`of this installation`))));
+      this.sayOnce(shown(describeError(catalogFailure(error))));
       return undefined;
     }
   }

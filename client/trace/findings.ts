@@ -6,7 +6,7 @@ import { stepName } from '../../workers/server/step-words.js';
 import { pendingSteps, type PendingStep } from '../../workers/server/pending-steps.js';
 import type { Session } from '../session.js';
 import { whereServerRuns } from '../server.js';
-import { joined } from '../print/joined.js';
+import { joined } from '../../messages/joined.js';
 import { troubleOf, type SetTrouble } from '../follow/set-health.js';
 import { shown, t } from '../../messages/shown.js';
 

@@ -1,6 +1,5 @@
 import { describeError, TapeflowFailure } from '../../config/failures.js';
 import { catalogFailure } from '../../catalog/catalog-failure.js';
-import { english } from '../../messages/sentence.js';
 import { shown } from '../../messages/shown.js';
 
 /** A command that was given on the page. */
@@ -53,7 +52,7 @@ export class Actions {
         action.state = 'done';
       },
       (error: unknown) => {
-        const failure = catalogFailure(error, english`of this installation`);
+        const failure = catalogFailure(error);
         tell(shown(failure instanceof TapeflowFailure ? failure.sentence : describeError(failure)));
         action.state = 'failed';
       },

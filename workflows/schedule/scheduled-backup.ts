@@ -5,7 +5,8 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ArchiveActivities, SourceActivities } from '../../activities/index.js';
-import type { ScheduledSet, SettledSet } from '../../activities/schedule/open-scheduled-set.js';
+import type { ScheduledSet } from '../../activities/schedule/open-scheduled-set.js';
+import type { SettledSet } from '../../activities/schedule/settle-sets.js';
 import type { ScheduleCall } from '../../operations/sets/scheduled-work.js';
 import { backupSet } from '../set/backup-set.js';
 import { firstAttributes } from '../messages.js';
