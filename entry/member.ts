@@ -82,9 +82,8 @@ export const unlistedReason = english`cannot be listed, so its contents are not 
 /** Flags of a member that is in the archive, but not whole: it is listed as skipped, too, with these words. */
 const lackWords: Partial<Record<MemberFlag, string>> = {
   padded: english`shrank or could not be read to its end; zeros stand for the rest in the archive`,
-  inconsistent: english`changed while it was read, again and again; what is stored may be of several
-    moments. Back it up while nothing
-      writes to it, or from a snapshot`,
+  inconsistent: english`changed while it was read, again and again; what is stored may be of several moments.
+    Back it up while nothing writes to it, or from a snapshot`,
 };
 
 /** Flags with the same effect, whose words say more and are not known here. */

@@ -8,8 +8,7 @@ import { kindOf, numbersPerRow, type ScanRows } from './file-batch.js';
 const longest = 2500;
 
 const reason = english`a path of more than ${longest} bytes begins like this, and a catalog in PostgreSQL
-  cannot hold it:
-    none of those was stored`;
+  cannot hold it: none of those was stored`;
 
 /**
  * Makes skipped entries of those with longer paths, in place: of such a path only the beginning is kept, for which

@@ -54,9 +54,8 @@ async function discard(tx: Catalog, group: GroupRow): Promise<void> {
   const [tape] = await tapesOfGroup(tx, setId, no);
   if (tape === undefined) await forgetIn(tx, group, english`it was discarded by \`cancel --discard\``);
   else {
-    const reason = english`cancelling: its staged archive was deleted by \`cancel --discard\`, and only
- tape ${tape} holds it;
-        \`tapeflow tape copy ${setId} --pool POOL\` makes the missing copy from that tape`;
+    const reason = english`cancelling: its staged archive was deleted by \`cancel --discard\`, and only tape
+      ${tape} holds it; \`tapeflow tape copy ${setId} --pool POOL\` makes the missing copy from that tape`;
     await parkGroupIn(tx, setId, no, reason);
   }
 }

@@ -24,8 +24,7 @@ export function nameTaken(
   return new TapeflowFailure(
     'HostTaken',
     english`The workers of another data folder work as host ${name}: ${other.data_dir} on the machine
- ${other.machine},
-      last heard of at ${formatTime(other.heard_at)}.`,
+      ${other.machine}, last heard of at ${formatTime(other.heard_at)}.`,
     {
       advice:
         english`Give this host a name of its own by TAPEFLOW_HOST, or end the workers there.` + ` ${waitOr}`,
@@ -40,13 +39,11 @@ export function nameKnown(
 ): TapeflowFailure {
   return new TapeflowFailure(
     'HostTaken',
-    english`There is a host ${name} already, with the data folder ${other.data_dir} on the
- machine ${other.machine}, last
-      heard of at ${formatTime(other.heard_at)}.`,
+    english`There is a host ${name} already, with the data folder ${other.data_dir} on the machine
+      ${other.machine}, last heard of at ${formatTime(other.heard_at)}.`,
     {
       advice: english`Give this host a name of its own by TAPEFLOW_HOST; if it takes the place of the other,
- with its sources and
-          drives, set TAPEFLOW_HOST=${name}.`,
+        with its sources and drives, set TAPEFLOW_HOST=${name}.`,
     },
   );
 }
@@ -56,8 +53,7 @@ export function needsPostgres(other: Pick<HostRow, 'name' | 'heard_at'>, url: st
   return new TapeflowFailure(
     'OneHostOnly',
     english`The catalog ${shownCatalog(url)} is an SQLite file, which only one host can use: host
- ${other.name} does, last
-      heard of at ${formatTime(other.heard_at)}.`,
+      ${other.name} does, last heard of at ${formatTime(other.heard_at)}.`,
     {
       advice:
         english`Move it by \`tapeflow catalog copy\` and set CATALOG_URL=postgres://… on every host, or
@@ -92,9 +88,8 @@ export function driveTaken({ name, host, path, last_at }: HostDriveRow): Tapeflo
       each drive of an installation has a name of its own.`,
     {
       advice:
-        english`Give the drive of this host another name; if it is the same one and was moved here,
- end its worker on
-          host ${host} first.` + ` ${waitOr}`,
+        english`Give the drive of this host another name; if it is the same one and was moved here, end its
+          worker on host ${host} first.` + ` ${waitOr}`,
     },
   );
 }

@@ -76,9 +76,8 @@ function wrongKey(dataDir: string, others: readonly HostRow[]): TapeflowFailure 
     'WrongKey',
     english`${keyFile(dataDir)} is not the key of this installation, which its other hosts have.`,
     {
-      advice: english`Copy ${keeper(others)} there over a safe way, with mode 0600. To change the key, end
- the workers of all
-          hosts, copy the new one to each, and start them.`,
+      advice: english`Copy ${keeper(others)} there over a safe way, with mode 0600. To change the key, end the
+        workers of all hosts, copy the new one to each, and start them.`,
     },
   );
 }

@@ -36,8 +36,7 @@ export async function checkTemporal(session: Session): Promise<Check[]> {
       stale === undefined
         ? english`the embedded server does not run now; \`up\` and \`backup\` start it`
         : english`the embedded server does not run now (the last one was killed; the next start cleans up
-          after it);
-          \`up\` and \`backup\` start it`;
+          after it); \`up\` and \`backup\` start it`;
     return [
       {
         what,

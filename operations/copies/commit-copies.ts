@@ -41,9 +41,8 @@ async function syncPending(deps: DriveDeps, tape: string, pending: Pending, atte
     const wanted = await tapeByUuid(catalog, tape);
     throw tapeNotReady(
       'wrong_tape',
-      english`The tape ${loaded.row.name} is in drive ${drive.settings.name}, but
-        ${wanted?.name ?? tape} is wanted:
-        ${formatCount(pending.length, 'archive on it is', 'archives on it are')} not synced yet.`,
+      english`The tape ${loaded.row.name} is in drive ${drive.settings.name}, but ${wanted?.name ?? tape} is
+        wanted: ${formatCount(pending.length, 'archive on it is', 'archives on it are')} not synced yet.`,
       wanted === undefined
         ? english`Load that tape; if it is lost, \`tapeflow tape distrust NAME\` writes them again elsewhere.`
         : english`Load ${wanted.name}; if it is lost, \`tapeflow tape distrust ${wanted.name}\`

@@ -156,11 +156,9 @@ export class HostPresence {
         isHosts ? 'DriveElsewhere' : 'HostTaken',
         isHosts
           ? english`Another host has taken the drive ${drive ?? ''}, after this worker was not heard of for
-            long:
-              the worker ends.`
+            long: the worker ends.`
           : english`Another host has taken the name of host ${host.name}, after this worker was not heard of
-            for long:
-              the worker ends.`,
+            for long: the worker ends.`,
         { advice: english`\`tapeflow status\` shows the hosts and their drives.` },
       );
       logger.error(this.lost.message);

@@ -127,11 +127,9 @@ function requireIdle({ name, path }: DriveSettings): void {
     'DriveSilent',
     source === undefined
       ? english`The drive ${name} (${path}) has not answered since ${heard}: its worker ends with the step
-        ${work.name}
-          unfinished.`
+        ${work.name} unfinished.`
       : english`The drive ${name} (${path}), or the source ${source}, has not answered since ${heard}: its
-        worker ends
-          with the step ${work.name} unfinished.`,
+        worker ends with the step ${work.name} unfinished.`,
     {
       kind: 'transient',
       advice: english`The step is done again when the drive answers; until then the

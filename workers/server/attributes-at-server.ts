@@ -124,11 +124,9 @@ export function notAdded(target: TemporalTarget, error: unknown): TapeflowFailur
     'NoSearchAttributes',
     isRefusal(error)
       ? english`The Temporal server at ${target.address} does not let you add the search attributes that
-        tapeflow needs:
-          ${describeError(error)}.`
+        tapeflow needs: ${describeError(error)}.`
       : english`The Temporal server at ${target.address} could not add the search attributes that tapeflow
-        needs:
-          ${describeError(error)}.`,
+        needs: ${describeError(error)}.`,
     {
       advice: english`Its administrator adds them by \`tapeflow admin setup\`, or by
         ${attributesByHand(all, target)}.`,

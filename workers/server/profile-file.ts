@@ -55,8 +55,7 @@ function textOf(file: string, isNamed: boolean, asked: string | undefined): stri
         : asked === undefined
           ? english`The file of Temporal's profiles ${file} cannot be read: ${why}.`
           : english`The file of Temporal's profiles ${file}, where the profile ${asked} should be, cannot be
-            read:
-              ${why}.`,
+            read: ${why}.`,
     );
   }
 }

@@ -138,8 +138,7 @@ function namespaceText(
       : english`The Temporal server at ${address} could not make the namespace ${namespace}: ${why}.`;
   return lacksRight
     ? english`The Temporal server at ${address} does not let you change the retention of the namespace
-      ${namespace}:
-        ${why}.`
+      ${namespace}: ${why}.`
     : english`The Temporal server at ${address} could not change the retention of the namespace
       ${namespace}: ${why}.`;
 }

@@ -117,9 +117,8 @@ function requireDriveBeside(
   if (at === host) return;
   throw usageFailure(
     'DirectAcrossHosts',
-    english`The sources are on host ${host ?? here} and the drive ${name} is on host ${at ?? here}: what
-      goes directly to
-      tape is read by the drive's worker.`,
+    english`The sources are on host ${host ?? here} and the drive ${name} is on host ${at ?? here}: what goes
+      directly to tape is read by the drive's worker.`,
     english`Leave --direct out, and see to it that COMPRESS_DIRECTLY_TO_TAPE is not set; or take a drive of
       that host.`,
   );
