@@ -4,7 +4,6 @@ import net from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Installation } from '../support/installation.js';
-import { OneProcess } from '../support/one-process.js';
 import { onlySet } from '../support/set-state.js';
 import { manyFiles, tempFolder } from '../support/trees.js';
 
@@ -84,16 +83,14 @@ test('bad input gets one clear sentence and the right exit code, and starts noth
     },
     { args: ['worker', 'archive'], code: 1, says: /No Temporal server runs/ },
   ];
-  const one = OneProcess.start(t, installation);
   for (const { args, env, code, says } of cases) {
-    // A worker is a process of its own.
-    const result = await (args[0] === 'worker' ? installation : one).run(args, env);
+    const result = await installation.run(args, env);
     assert.match(result.stderr, says, args.join(' '));
     assert.equal(result.code, code, `${args.join(' ')}: ${result.stderr}`);
     if (args[0] !== 'worker') isOneSentence(result.stderr);
   }
   assert.deepEqual(installation.tryQuery('select * from sets'), []);
-  const unknown = await one.run(['bakcup', source]);
+  const unknown = await installation.run(['bakcup', source]);
   assert.equal(unknown.code, 2);
   assert.match(unknown.stderr, /unknown command 'bakcup'/);
 });

@@ -24,7 +24,6 @@ import { test } from 'node:test';
 import { Installation } from '../support/installation.js';
 import { installationOfFile } from '../support/installation-of-file.js';
 import { IoFaults } from '../support/io-faults.js';
-import { OneProcess } from '../support/one-process.js';
 import { backedUp, waitsForTape } from '../support/set-state.js';
 import { TapeDrive } from '../support/tape-drive.js';
 import {
@@ -419,9 +418,8 @@ test('a wrong request says what is wrong, and starts nothing', async (t) => {
     [['verify', 'NOTHING'], 2, /no set and no tape NOTHING/],
     [['verify', setId, '--sample', '0'], 2, /--sample cannot be "0"/],
   ];
-  const one = OneProcess.start(t, installation);
   for (const [args, exit, message] of cases) {
-    const { code, stderr } = await one.run(args);
+    const { code, stderr } = await installation.run(args);
     assert.equal(code, exit, `${args.join(' ')}: ${stderr}`);
     assert.match(stderr, message);
     assert.doesNotMatch(stderr, /\n {4}at /);

@@ -16,7 +16,6 @@ import {
   writeTree,
   longTest,
 } from '../support/trees.js';
-import { OneProcess } from '../support/one-process.js';
 import { waitFor } from '../support/wait-for.js';
 
 test('a schedule makes a set each time it runs, and is listed, paused and removed', async (t) => {
@@ -229,9 +228,8 @@ test('a schedule that is wrong is refused with the reason, before any night is l
     [['add', 'x', '--cron', '* * * * *', '--', 'tape', 'label', 'T'], /begins with `backup`/],
     [['run', 'nothing'], /There is no schedule nothing/],
   ];
-  const one = OneProcess.start(t, installation);
   for (const [args, message] of cases) {
-    const { code, stderr } = await one.run(['schedule', ...args]);
+    const { code, stderr } = await installation.run(['schedule', ...args]);
     assert.equal(code, 2, `${args.join(' ')}: ${stderr}`);
     assert.match(stderr, message);
     assert.doesNotMatch(stderr, /\n {4}at /);

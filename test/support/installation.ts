@@ -11,13 +11,10 @@ import { keyFile } from '../../proof/key-file.js';
 import { obtainCli } from '../../embedded/obtain-cli.js';
 import { cliLocations } from '../../embedded/cli-sources.js';
 import { readHostFile } from '../../embedded/host-file.js';
+import { type Finished, mayShareProcess, runInOne } from './one-process.js';
 import { waitFor } from './wait-for.js';
 
-export interface Finished {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
+export type { Finished } from './one-process.js';
 
 /** A command that runs. */
 export interface Running {
@@ -146,9 +143,18 @@ export class Installation {
     return running(child);
   }
 
-  /** Runs a command of the client to its end. */
+  /** Runs a command of the client to its end, in a process that others run in too, unless it needs its own. */
   run(args: string[], env: Record<string, string> = {}): Promise<Finished> {
-    return this.start(args, env).ended;
+    const asked = { args, env: { ...this.env, ...env }, cwd: this.root };
+    if (this.program !== projectDir || !mayShareProcess(asked)) return this.start(args, env).ended;
+    return runInOne(asked, cleanEnv());
+  }
+
+  /** Keeps server and workers running from now on: they take longer to start than most commands that need them. */
+  async keepUp(): Promise<Running> {
+    const up = this.start(['up']);
+    await waitFor(() => this.hostPid() !== undefined, `the server: ${up.output()}`);
+    return up;
   }
 
   /** Runs a command with `--json`; its last line as an object. */

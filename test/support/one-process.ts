@@ -1,77 +1,74 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import path from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { TestContext } from 'node:test';
-import { projectDir } from '../../config/project-dir.js';
-import { cleanEnv, type Finished, type Installation } from './installation.js';
+import type { Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
 
-interface Asked {
+export interface Finished {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** What the process is asked to run. */
+export interface AskedCommand {
   args: string[];
   env: Record<string, string>;
+  cwd: string;
+}
+
+/** Commands that a signal ends, or that are to be the process of what they run. */
+const ownProcess = new Set(['up', 'worker', 'web', 'embedded-host', 'service']);
+
+/** Processes that wait for the next command. */
+const idle: ChildProcess[] = [];
+
+/**
+ * True for a command that may run in one process with others: not if it is told how to load its program, nor in the
+ * long form of the tests, where each command is a process of its own.
+ */
+export function mayShareProcess({ args, env }: AskedCommand): boolean {
+  const [name = ''] = args;
+  const loads = Object.keys(env).some((variable) => /^(LD_|NODE_)/.test(variable));
+  return process.env['LONG_TESTS'] !== '1' && !ownProcess.has(name) && !loads;
 }
 
 /**
- * Many commands of the client, one after the other, in one process: the start of a process takes longer than a command
- * that is refused. For commands that end by themselves and leave nothing behind.
+ * Runs a command of the client in a process that has run others: its start takes longer than most commands. As many
+ * processes are made as commands run at once.
+ *
+ * @param own environment of the process itself, without the settings of an installation: what runs for that is found,
+ * and killed, by them.
  */
-export class OneProcess {
-  private constructor(private readonly child: ChildProcess) {}
-
-  static start(t: TestContext, { env, root }: Installation): OneProcess {
-    const child = fork(fileURLToPath(import.meta.url), [], { cwd: root, env: { ...cleanEnv(), ...env } });
-    t.after(() => child.kill('SIGKILL'));
-    return new OneProcess(child);
-  }
-
-  async run(args: string[], env: Record<string, string> = {}): Promise<Finished> {
-    this.child.send({ args, env } satisfies Asked);
-    const [finished] = (await once(this.child, 'message')) as [Finished];
-    return finished;
-  }
-}
-
-/** What a command ends with that ends its process. */
-class Exit extends Error {}
-
-/** Runs one command as `bin/tapeflow.cjs` does: its main module once more, with all that it needs loaded already. */
-async function command({ args, env }: Asked, number: number): Promise<Finished> {
-  const before = { ...process.env };
-  const said = { stdout: '', stderr: '' };
-  const own = { write: [process.stdout.write, process.stderr.write] as const, exit: process.exit };
-  process.argv = [process.execPath, path.join(projectDir, 'bin', 'tapeflow.cjs'), ...args];
-  Object.assign(process.env, env);
-  process.exitCode = undefined;
-  for (const name of ['stdout', 'stderr'] as const)
-    process[name].write = (text: string | Uint8Array) => {
-      said[name] += String(text);
-      return true;
-    };
-  process.exit = (code) => {
-    process.exitCode = code ?? 0;
-    throw new Exit();
-  };
-  try {
-    const main = pathToFileURL(path.join(projectDir, 'dist', 'client', 'main.js'));
-    await import(`${main.href}?${number}`);
-  } catch (error) {
-    if (!(error instanceof Exit)) throw error;
-  } finally {
-    [process.stdout.write, process.stderr.write] = own.write;
-    process.exit = own.exit;
-    for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name];
-    Object.assign(process.env, before);
-  }
-  const code = Number(process.exitCode ?? 0);
-  process.exitCode = undefined;
-  return { code, ...said };
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  let number = 0;
-  // Each command listens for a reader that has had enough.
-  process.stdout.setMaxListeners(0);
-  process.on('message', (asked: Asked) => {
-    void command(asked, (number += 1)).then((finished) => process.send?.(finished));
+export async function runInOne(asked: AskedCommand, own: Record<string, string>): Promise<Finished> {
+  const child = idle.pop() ?? make(own);
+  hold(child, true);
+  let told = '';
+  const tell = (text: string) => (told += text);
+  child.stderr?.setEncoding('utf8').on('data', tell);
+  const finished = await new Promise<Finished>((resolve) => {
+    const ended = (code: number | null) => resolve({ code, stdout: '', stderr: told });
+    child.once('exit', ended).once('message', (message) => {
+      child.off('exit', ended);
+      resolve(message as Finished);
+    });
+    child.send(asked);
   });
+  child.stderr?.off('data', tell);
+  if (child.connected) {
+    hold(child, false);
+    idle.push(child);
+  }
+  return finished;
+}
+
+function make(env: Record<string, string>): ChildProcess {
+  const program = fileURLToPath(new URL('./commands-process.js', import.meta.url));
+  return fork(program, [], { env, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+}
+
+/** Whether this process waits for it. It ends with this process. */
+function hold(child: ChildProcess, isHeld: boolean): void {
+  const does = isHeld ? 'ref' : 'unref';
+  child[does]();
+  child.channel?.[does]();
+  (child.stderr as Socket | null)?.[does]();
 }

@@ -31,7 +31,6 @@ import { defaultReserve } from '../../tape/drives/drive.js';
 import { tapesNeeded } from '../../tape/requirements/tapes-needed.js';
 import { insertTape } from '../../catalog/tapes/tapes.js';
 import { Installation } from '../support/installation.js';
-import { OneProcess } from '../support/one-process.js';
 import { tapeRow } from '../support/tape-rows.js';
 import { setsInProcess } from '../support/sets-in-process.js';
 import { mountPoint, tempFolder, writeTree } from '../support/trees.js';
@@ -362,16 +361,15 @@ test('a dry run says what would be stored, how much, and on how many tapes, and 
   const root = treeOf(t, ['s/a.log', 's/b', 's/sub/c']);
   linkSync(path.join(root, 's/b'), path.join(root, 's/b2'));
   const installation = await Installation.make(t);
-  const one = OneProcess.start(t, installation);
   const words = ['backup', path.join(root, 's'), '--exclude', '*.log', '--exclude', 'x.log', '--dry-run'];
-  const { code, stdout, stderr } = await one.run(words);
+  const { code, stdout, stderr } = await installation.run(words);
   assert.equal(code, 0, stderr);
   assert.match(stdout, /^Nothing is stored: this is what a set would do \(full\)\.$/m);
   assert.match(stdout, /^ {2}5 entries, \d+ B in 1 archive, before compression$/m);
   assert.match(stdout, /^ {2}No tape of pool default is known, so it cannot be said how many are needed\.$/m);
   assert.match(stdout, /^ {2}Left out: --exclude \*\.log: 1 entry$/m);
   assert.match(stdout, /^ {2}Warning: --exclude x\.log took nothing\.$/m);
-  const json = await one.run([...words, '--json']);
+  const json = await installation.run([...words, '--json']);
   const lines = json.stdout
     .trim()
     .split('\n')
@@ -385,7 +383,7 @@ test('a dry run says what would be stored, how much, and on how many tapes, and 
     { dryRun, entries, bytes, archives },
     { dryRun: true, entries: 5, bytes: 10, archives: 1 },
   );
-  const refused = await one.run(['backup', path.join(root, 's'), '--exclude', '*', '--dry-run']);
+  const refused = await installation.run(['backup', path.join(root, 's'), '--exclude', '*', '--dry-run']);
   assert.deepEqual([refused.code, /takes the whole source/.test(refused.stderr)], [2, true]);
   assert.equal(existsSync(path.join(installation.dataDir, 'catalog.db')), false);
 });
