@@ -21,9 +21,9 @@ const [temp, final, tape, commits] = [
 const spread: readonly [Family, Role, Target, string, string, number, 'long'?][] = [
   ['staged', 'archive', 'client', 'mkdir', temp, 1, 'long'],
   ['staged', 'archive', 'server', 'open', `${temp}/${part(1)}`, 1],
-  ['staged', 'archive', 'itself', 'write', `${temp}/${part(2)}`, 5],
-  ['staged', 'archive', 'all', 'fsync', commits, 10],
-  ['staged', 'archive', 'itself', 'rename', `${temp}/${archive(1)}`, 1],
+  ['staged', 'archive', 'itself', 'write', `${temp}/${part(2)}`, 5, 'long'],
+  ['staged', 'archive', 'all', 'fsync', commits, 10, 'long'],
+  ['staged', 'archive', 'itself', 'rename', `${temp}/${archive(1)}`, 1, 'long'],
   ['staged', 'archive', 'all', 'rename', `${final}/${archive(2)}`, 1, 'long'],
   ['staged', 'archive', 'itself', 'unlink', `${final}/${archive(1)}`, 1],
   ['staged', 'archive', 'server', 'rmdir', temp, 1, 'long'],

@@ -71,24 +71,12 @@ const longTests = [
     'taken',
     'tape-format',
   ],
-  'tape-states',
+  ...['tape-states', 'catalog-metrics', 'repack', 'report', 'slices', 'notify', 'notify-facts'],
 ];
 
 /** Test files of the catalog, which open it by `openNewCatalog`. */
 const catalogTests = [
-  ...[
-    'catalog-metrics',
-    'claimed-starts',
-    'fences',
-    'hosts',
-    'open-set',
-    'repack',
-    'report',
-    'retention',
-    'search',
-    'slices',
-  ],
-  ...['notify', 'notify-facts', 'notify-outbox'],
+  ...['claimed-starts', 'fences', 'hosts', 'notify-outbox', 'open-set', 'retention', 'search'],
   ...(longTest === false ? longTests : []),
 ];
 

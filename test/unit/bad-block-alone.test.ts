@@ -83,7 +83,7 @@ const formats = (await openZstd('auto')) === undefined ? ['gzip', 'none'] : ['gz
 
 for (const compression of formats) {
   const name = `${compression}: without a manifest, bad blocks of an archive cost the files that lie on them, and what is missing is said`;
-  test(name, { skip: compression === 'zstd' && longTest }, async (t) => {
+  test(name, { skip: compression !== 'gzip' && longTest }, async (t) => {
     const set = await withoutManifest(t, compression, (source) => {
       for (let i = 0; i < 9; i += 1) writeTree(source, { [`large-${i}`]: noise(1_900_000, `large ${i}`) });
       for (let i = 0; i < 400; i += 1) writeTree(source, { [`small/${i}`]: noise(9000, `small ${i}`) });
@@ -147,47 +147,55 @@ test('gzip: where a bad page holds the end of a block and the head of the next, 
 });
 
 for (const inside of [[], [0.6]])
-  test(`a file that is an archive itself, of which the headers are lost${inside.length > 0 ? ' and a page of the content' : ''}, adds none of its own files`, async (t) => {
-    // By name alone, those inside could be the files that follow.
-    const [low, high] = [tempFolder(t), tempFolder(t)].sort();
-    const first = await withoutManifest(
-      t,
-      'none',
-      (source) => {
-        for (let i = 0; i < 60; i += 1) writeTree(source, { [`z/${i}`]: noise(5000, `z ${i}`) });
-      },
-      high,
-    );
-    if (first === undefined) return;
-    const inner = path.join(tempFolder(t), 'inner.tar');
-    copyFileSync(path.join(first.ltfs.mount, first.setId, first.archive.name), inner);
-    const set = await withoutManifest(
-      t,
-      'none',
-      (source) => {
-        for (const name of ['a', 'b', 'y']) writeTree(source, { [name]: noise(20_000, name) });
-        copyFileSync(inner, path.join(source, 'inner.tar'));
-        linkSync(path.join(source, 'inner.tar'), path.join(source, 'x'));
-      },
-      low,
-    );
-    if (set === undefined) return;
-    const { source, setId } = set;
-    const at = set.offsetOf('inner.tar');
-    const ranges = [at + 600, ...inside.map((part) => at + part * 300_000)].map(set.pageAt);
-    set.bad(ranges);
-    const { catalog, reading } = await set.rebuilt();
-    const lost = set.filesOn(ranges);
-    assert.ok(lost.includes('inner.tar'));
-    const all = await stored(set.catalog, setId, source);
-    assert.deepEqual(
-      await stored(catalog, setId, source),
-      all.filter((name) => !lost.includes(name) && name !== 'x'),
-    );
-    const link = await catalog.selectFrom('files').select('reason').where('state', '=', 'skipped').execute();
-    assert.match(
-      link.map(({ reason }) => reason).join(),
-      /a hard link to .*inner\.tar, which the archive does not hold, or has lost/,
-    );
-    assert.match(JSON.stringify(reading), /what lies between /);
-  });
+  test(
+    `a file that is an archive itself, of which the headers are lost${inside.length > 0 ? ' and a page of the content' : ''}, adds none of its own files`,
+    { skip: inside.length === 0 && longTest },
+    async (t) => {
+      // By name alone, those inside could be the files that follow.
+      const [low, high] = [tempFolder(t), tempFolder(t)].sort();
+      const first = await withoutManifest(
+        t,
+        'none',
+        (source) => {
+          for (let i = 0; i < 60; i += 1) writeTree(source, { [`z/${i}`]: noise(5000, `z ${i}`) });
+        },
+        high,
+      );
+      if (first === undefined) return;
+      const inner = path.join(tempFolder(t), 'inner.tar');
+      copyFileSync(path.join(first.ltfs.mount, first.setId, first.archive.name), inner);
+      const set = await withoutManifest(
+        t,
+        'none',
+        (source) => {
+          for (const name of ['a', 'b', 'y']) writeTree(source, { [name]: noise(20_000, name) });
+          copyFileSync(inner, path.join(source, 'inner.tar'));
+          linkSync(path.join(source, 'inner.tar'), path.join(source, 'x'));
+        },
+        low,
+      );
+      if (set === undefined) return;
+      const { source, setId } = set;
+      const at = set.offsetOf('inner.tar');
+      const ranges = [at + 600, ...inside.map((part) => at + part * 300_000)].map(set.pageAt);
+      set.bad(ranges);
+      const { catalog, reading } = await set.rebuilt();
+      const lost = set.filesOn(ranges);
+      assert.ok(lost.includes('inner.tar'));
+      const all = await stored(set.catalog, setId, source);
+      assert.deepEqual(
+        await stored(catalog, setId, source),
+        all.filter((name) => !lost.includes(name) && name !== 'x'),
+      );
+      const link = await catalog
+        .selectFrom('files')
+        .select('reason')
+        .where('state', '=', 'skipped')
+        .execute();
+      assert.match(
+        link.map(({ reason }) => reason).join(),
+        /a hard link to .*inner\.tar, which the archive does not hold, or has lost/,
+      );
+      assert.match(JSON.stringify(reading), /what lies between /);
+    },
+  );

@@ -17,7 +17,7 @@ import { tapeByName, tapeByUuid } from '../../catalog/tapes/tapes.js';
 import { labelTape } from '../../operations/tapes/label-tape.js';
 import { snapshotOptions } from '../../operations/sets/set-options.js';
 import { setsInProcess } from '../support/sets-in-process.js';
-import { describeTree, tempFolder, writeTree } from '../support/trees.js';
+import { describeTree, longTest, tempFolder, writeTree } from '../support/trees.js';
 import { FolderDrive } from '../support/two-tapes.js';
 
 /** A full set on TAPE01 of pool `default` alone, and two that build on it, each on TAPE01 and on OFF01 of `offsite`. */
@@ -73,47 +73,51 @@ for (const order of [
   ['OFF01', 'TAPE01'],
   ['TAPE01', 'OFF01'],
 ] as const) {
-  test(`a chain in two pools is read from the tapes of one and then of the other: ${order.join()}`, async (t) => {
-    const { drive, sets, source, trees, ids } = await twoPools(t);
-    const [full, second, third] = ids;
-    drive.load(order[0]);
-    const { catalog, readAgain, reading, restore } = await sets.rebuilt(true);
-    assert.deepEqual(reading.troubles, []);
-    const restored = async (id: string) => {
-      const target = tempFolder(t);
-      const result = await restore(id, target, undefined, undefined, {}, async (uuid) =>
-        drive.load((await tapeByUuid(catalog, uuid))?.name ?? uuid),
-      );
-      return { ...result, tree: describeTree(path.join(target, source)) };
-    };
-    if (order[0] === 'OFF01') {
-      // Of the full set nothing is known: what the others have stored is all that can be restored.
-      assert.match(
-        (await setNamed(catalog, second)).reason ?? '',
-        new RegExp(`from the set ${full} .*TAPE01`),
-      );
-      for (const id of [second, third]) assert.equal((await setNamed(catalog, id)).state, 'failed');
-      const { status, tree } = await restored(third);
-      assert.equal(status, 'incomplete');
-      for (const name of Object.keys(tree)) assert.deepEqual(tree[name], trees.get(third)?.[name], name);
-      assert.deepEqual(Object.keys(tree).sort(), ['c', 'd', 'new']);
-    }
-    drive.load(order[1]);
-    assert.deepEqual((await readAgain()).troubles, []);
-    for (const id of ids) {
-      assert.equal((await setNamed(catalog, id)).state, 'completed', id);
-      const { status, tree } = await restored(id);
-      assert.deepEqual([status, tree], ['completed', trees.get(id)], id);
-    }
-    // The third is kept as long as the longer of its pools says, and with it what it builds on, in the other pool.
-    const retentions = { pools: { default: 86_400 }, otherwise: null };
-    await catalog
-      .updateTable('sets')
-      .set({ finished_at: Date.now() - 2 * 86_400_000 })
-      .execute();
-    const tape = (await tapeByName(catalog, 'TAPE01')) ?? assert.fail('no tape');
-    const kept = await tapeRetention(catalog, tape, await SetRetention.of(catalog, retentions), Date.now());
-    assert.equal(kept.isRecyclable, false);
-    assert.deepEqual(kept.sets.find((set) => set.setId === full)?.neededBy, [second, third]);
-  });
+  test(
+    `a chain in two pools is read from the tapes of one and then of the other: ${order.join()}`,
+    { skip: order[0] === 'TAPE01' && longTest },
+    async (t) => {
+      const { drive, sets, source, trees, ids } = await twoPools(t);
+      const [full, second, third] = ids;
+      drive.load(order[0]);
+      const { catalog, readAgain, reading, restore } = await sets.rebuilt(true);
+      assert.deepEqual(reading.troubles, []);
+      const restored = async (id: string) => {
+        const target = tempFolder(t);
+        const result = await restore(id, target, undefined, undefined, {}, async (uuid) =>
+          drive.load((await tapeByUuid(catalog, uuid))?.name ?? uuid),
+        );
+        return { ...result, tree: describeTree(path.join(target, source)) };
+      };
+      if (order[0] === 'OFF01') {
+        // Of the full set nothing is known: what the others have stored is all that can be restored.
+        assert.match(
+          (await setNamed(catalog, second)).reason ?? '',
+          new RegExp(`from the set ${full} .*TAPE01`),
+        );
+        for (const id of [second, third]) assert.equal((await setNamed(catalog, id)).state, 'failed');
+        const { status, tree } = await restored(third);
+        assert.equal(status, 'incomplete');
+        for (const name of Object.keys(tree)) assert.deepEqual(tree[name], trees.get(third)?.[name], name);
+        assert.deepEqual(Object.keys(tree).sort(), ['c', 'd', 'new']);
+      }
+      drive.load(order[1]);
+      assert.deepEqual((await readAgain()).troubles, []);
+      for (const id of ids) {
+        assert.equal((await setNamed(catalog, id)).state, 'completed', id);
+        const { status, tree } = await restored(id);
+        assert.deepEqual([status, tree], ['completed', trees.get(id)], id);
+      }
+      // The third is kept as long as the longer of its pools says, and with it what it builds on, in the other pool.
+      const retentions = { pools: { default: 86_400 }, otherwise: null };
+      await catalog
+        .updateTable('sets')
+        .set({ finished_at: Date.now() - 2 * 86_400_000 })
+        .execute();
+      const tape = (await tapeByName(catalog, 'TAPE01')) ?? assert.fail('no tape');
+      const kept = await tapeRetention(catalog, tape, await SetRetention.of(catalog, retentions), Date.now());
+      assert.equal(kept.isRecyclable, false);
+      assert.deepEqual(kept.sets.find((set) => set.setId === full)?.neededBy, [second, third]);
+    },
+  );
 }
