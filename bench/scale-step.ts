@@ -45,7 +45,7 @@ async function scan(catalog: Catalog, file: string, source: string): Promise<Rec
 async function walkOnly(catalog: Catalog, source: string): Promise<Record<string, number>> {
   const { set } = await openSet(catalog, { sources: [source], ...newSet }, { fresh: true });
   const writer = { write: async ({ files }: ScanBatch) => files, idle: async () => undefined };
-  const { planner } = await GroupPlanner.resume(catalog, set.id, limits, writer);
+  const { planner } = await GroupPlanner.resume(catalog, set.id, limits, { writer });
   const options = { sources: [source], excludes: [], ownFolders: [], after: undefined };
   for (const entry of walk({ ...options, onLeftOut: () => undefined })) {
     const written = planner.add(entry);

@@ -36,6 +36,7 @@ async function bundleProgram() {
     'archive/pack/pack-thread.js',
     'archive/unpack/unpack-thread.js',
     'source/scan-thread.js',
+    'source/base-thread.js',
     'source/write-thread.js',
     'tape/drives/drive-process.js',
   ].map((name) => path.join(dist, name));

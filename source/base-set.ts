@@ -7,6 +7,7 @@ import type { EntryStats } from '../entry/entry-stats.js';
 import type { FileRow } from '../catalog/rows.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import { ignoredSigns, type IgnoredSigns } from '../catalog/sets/ignored-signs.js';
+import { plannedTotals } from '../catalog/sets/scan-state.js';
 import { setNamed } from '../catalog/sets/sets.js';
 import type { WalkedEntry } from './walked-entry.js';
 
@@ -24,6 +25,16 @@ export interface Unchanged {
   row: ComparedRow;
   /** True when the base's row says all that there is to say of it. */
   isSame: boolean;
+}
+
+/** Reads a large base ahead of the scan. */
+export interface PagesOfBase {
+  /** Pages of the rows of a set with so many entries, behind a path if one is given; undefined for a small set. */
+  pagesOf(
+    setId: string,
+    entries: number,
+    after: Uint8Array | undefined,
+  ): AsyncGenerator<ComparedRow[]> | undefined;
 }
 
 /**
@@ -55,9 +66,10 @@ export class BaseSet {
     this.pages = rows.pages(undefined);
   }
 
-  /** Begins behind a path, before anything was asked for. */
-  beginAfter(path: Uint8Array): void {
-    this.pages = this.rows.pages(path);
+  /** Begins to read before anything is asked for: behind a path if one is given, a large base ahead of the scan. */
+  async begin(after: Uint8Array | undefined, ahead?: PagesOfBase): Promise<void> {
+    const { entries } = await plannedTotals(this.catalog, this.setId);
+    this.pages = ahead?.pagesOf(this.setId, entries, after) ?? this.rows.pages(after);
   }
 
   /** True when what counts as unchanged is the very inode of the base, with what was known of it. */

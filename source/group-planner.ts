@@ -14,7 +14,7 @@ import { forgetBehind } from '../catalog/files/scan-rows.js';
 import type { Catalog } from '../catalog/open-catalog.js';
 import type { Holding } from '../catalog/sets/holdings.js';
 import { sameThreadWriter, type BatchWriter } from '../catalog/files/write-batch.js';
-import { BaseSet, type Held, type Unchanged } from './base-set.js';
+import { BaseSet, type Held, type PagesOfBase, type Unchanged } from './base-set.js';
 import { EarlierNames } from './earlier-names.js';
 import { GroupCutter, type PlanLimits } from './group-cutter.js';
 import { linkedInode, type WalkedEntry } from './walked-entry.js';
@@ -27,6 +27,15 @@ const batchRows = 4000;
 const batchEntries = 20_000;
 
 const none: readonly string[] = [];
+
+/** What a planner works with. */
+export interface PlannerParts {
+  writer?: BatchWriter;
+  /** What the walk leaves out. */
+  tally?: Tally;
+  /** Reads the rows of a large base. */
+  ahead?: PagesOfBase;
+}
 
 /**
  * Writes walked entries to the catalog, and the file groups that they are cut into. Files and groups of a batch are
@@ -71,8 +80,7 @@ export class GroupPlanner {
     catalog: Catalog,
     setId: string,
     limits: PlanLimits,
-    writer: BatchWriter = sameThreadWriter(catalog),
-    tally?: Tally,
+    { writer = sameThreadWriter(catalog), tally, ahead }: PlannerParts = {},
   ): Promise<{ planner: GroupPlanner; after: string | undefined }> {
     const base = await BaseSet.of(catalog, setId);
     const planner = new GroupPlanner(catalog, setId, limits, base, writer, tally);
@@ -87,9 +95,8 @@ export class GroupPlanner {
     }
     const cursor = last?.last_path;
     await forgetBehind(catalog, setId, cursor);
-    if (cursor === undefined) return { planner, after: undefined };
-    base?.beginAfter(cursor);
-    return { planner, after: fromBytes(cursor) };
+    await base?.begin(cursor, ahead);
+    return { planner, after: cursor === undefined ? undefined : fromBytes(cursor) };
   }
 
   /**

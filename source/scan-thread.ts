@@ -17,6 +17,7 @@ import { unpackNames } from './taken/listed-paths.js';
 import { walk } from './walk.js';
 import { sameThreadWriter } from '../catalog/files/write-batch.js';
 import { english } from '../messages/sentence.js';
+import { BaseReader } from './read-base-in-thread.js';
 import { ThreadWriter } from './write-in-thread.js';
 
 /** Entries between two checks of the stop flag. */
@@ -33,6 +34,7 @@ async function run(job: ScanJob): Promise<void> {
   const fence = fencedBy(() => requireNotGivenUp(watch));
   const catalog = (await openCatalog(job.catalogFile)).withPlugin(fence);
   const writer = new ThreadWriter(job.catalogFile, sameThreadWriter(catalog), undefined, watch);
+  const reader = new BaseReader(job.catalogFile);
   try {
     const set = await setNamed(catalog, job.setId);
     const sounded = set.allow_shrunk === 1 ? 'enough' : await soundSources(catalog, set, job, watch);
@@ -48,7 +50,8 @@ async function run(job: ScanJob): Promise<void> {
     // The list itself is no entry of the set.
     const listFile = job.options?.list?.file;
     const sources = job.sources.filter((source) => source !== listFile);
-    const { planner, after } = await GroupPlanner.resume(catalog, job.setId, job.limits, writer, tally);
+    const parts = { writer, tally, ahead: reader };
+    const { planner, after } = await GroupPlanner.resume(catalog, job.setId, job.limits, parts);
     const entries = walk({
       ...job,
       sources,
@@ -97,6 +100,7 @@ async function run(job: ScanJob): Promise<void> {
     report({ progress: { ...planner.counted }, done: true });
   } finally {
     await writer.close();
+    await reader.close();
     await catalog.destroy();
   }
 }

@@ -331,7 +331,7 @@ test('a hard link finds its first name, although that is in a batch which is onl
   const { catalog, file, setId } = await newCatalog(t);
   const writer = new ThreadWriter(file, sameThreadWriter(catalog), 1);
   t.after(() => writer.close());
-  const { planner } = await GroupPlanner.resume(catalog, setId, limits, writer);
+  const { planner } = await GroupPlanner.resume(catalog, setId, limits, { writer });
   const times = { mtimeS: 1, mtimeNs: 0, ctimeS: 1, ctimeNs: 0, mode: 0o644, uid: 0, gid: 0 };
   const entry = (name: string, ino: number, nlink: number): WalkedEntry => {
     const stats = { ...times, size: 0, dev: 1, ino, nlink };

@@ -141,7 +141,7 @@ test('a scan that is taken up by another worker takes the same and has counted t
   for (let stop = 1; stop <= 9; stop += 1) {
     const { set } = await openSet(catalog, wanted, { fresh: true });
     const tally = tallyOf(set);
-    const { planner } = await GroupPlanner.resume(catalog, set.id, limits, undefined, tally);
+    const { planner } = await GroupPlanner.resume(catalog, set.id, limits, { tally });
     const [listed, taken] = [[`${root}/gone`, `${root}/other`, `${root}/s`], wanted.taken];
     const options = {
       sources: [],
