@@ -128,8 +128,8 @@ async function unpack(archive: string, target: string | null, file: string): Pro
     inFlight: Math.max(4, Number(process.env['UV_THREADPOOL_SIZE'] ?? 4) * 3),
     pages: pages(),
     signal: new AbortController().signal,
-    onBatch(batch) {
-      done += batch.length;
+    onBatch(batch, restored) {
+      done += batch.length + restored;
       failed.push(...batch.filter(({ outcome }) => outcome === 'failed'));
     },
     onProgress: () => undefined,

@@ -5,7 +5,7 @@ import type { WantedMember } from './unpack-options.js';
 /** Bytes of the largest content: what a call costs is nothing beside that of a larger one. */
 export const mostContent = 64 * 1024;
 /** Most files of a batch, and bytes of their contents and names. */
-const mostFiles = 64;
+const mostFiles = 256;
 const mostBytes = 512 * 1024;
 /** Bytes of a temporary name and a name (`NAME_MAX` of Linux). */
 const mostNames = 2 * 255;

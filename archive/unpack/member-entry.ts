@@ -3,6 +3,7 @@ import { plainName } from '../../entry/member-name.js';
 import { sha256Of } from '../pack/content-hash.js';
 import { ArchiveDamaged } from '../readers/archive-file.js';
 import type { Chunk, TarSource } from '../readers/tar-source.js';
+import { encodePlain } from '../tar/plain-header.js';
 import { entryIn, readEntry, type TarEntry } from '../tar/tar-entry.js';
 import { english } from '../../messages/sentence.js';
 import type { WantedMember } from './unpack-options.js';
@@ -21,12 +22,23 @@ export async function entryOf(source: TarSource, member: WantedMember): Promise<
  */
 export function contentIn(chunk: Chunk, member: WantedMember): Buffer | undefined {
   if (member.sha256 === null || member.storedSize !== undefined) return undefined;
+  const from = contentFrom(chunk, member);
+  if (from === undefined) return undefined;
+  const content = chunk.data.subarray(from, from + member.size);
+  return content.length === member.size && sha256Of(content) === member.sha256 ? content : undefined;
+}
+
+/** Where a file's content begins in a chunk that holds its headers. */
+function contentFrom(chunk: Chunk, member: WantedMember): number | undefined {
+  const at = member.offset - chunk.start;
+  // To make the headers once more and compare them takes a third of the time of reading them.
+  const made = at < 0 ? undefined : encodePlain(member);
+  if (made?.compare(chunk.data, at, Math.min(at + made.length, chunk.data.length)) === 0)
+    return at + made.length;
   const entry = entryIn(chunk, member.offset);
   if (entry?.type !== 'file') return undefined;
   requireMember(entry, member);
-  const from = entry.contentOffset - chunk.start;
-  const content = chunk.data.subarray(from, from + member.size);
-  return content.length === member.size && sha256Of(content) === member.sha256 ? content : undefined;
+  return entry.contentOffset - chunk.start;
 }
 
 /** True when a member's headers tell the same bytes as the catalog. */

@@ -9,6 +9,9 @@ import type { WantedMember } from './unpack-options.js';
  * compared, or restored with others.
  */
 export class QuickFiles {
+  /** The beginning of a name up to its last `/`, which is safe. */
+  private safe = '';
+
   /**
    * @param small undefined: files are only compared.
    * @param compared called with the place of a file among those that are taken together.
@@ -24,7 +27,7 @@ export class QuickFiles {
     const { reader, small } = this;
     const { type, name, offset, linkOffset, refused } = member;
     if (type !== 'file' || offset === linkOffset || refused !== undefined) return false;
-    if (unsafeNameReason(name) !== undefined) return false;
+    if (!this.isSafe(name)) return false;
     if (small?.isFull === true) await small.send();
     try {
       const chunk = reader.lastAt(offset) ?? (await reader.chunkAt(offset));
@@ -36,6 +39,16 @@ export class QuickFiles {
     } catch {
       return false;
     }
+  }
+
+  /** As `unsafeNameReason`, but looks only once at the folders of files that follow each other. */
+  private isSafe(name: string): boolean {
+    const last = name.lastIndexOf('/') + 1;
+    if (last > 0 && last === this.safe.length && name.startsWith(this.safe))
+      return last < name.length && unsafeNameReason(name.slice(last)) === undefined;
+    if (unsafeNameReason(name) !== undefined) return false;
+    this.safe = name.slice(0, last);
+    return true;
   }
 
   /** Resolves when all files that were taken are in their places. */

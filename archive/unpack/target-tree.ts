@@ -42,6 +42,8 @@ export class TargetTree {
   /** Those that would be closed if files were not awaited in them. */
   private readonly left = new Set<OpenFolder>();
   private readonly rootPath: string;
+  /** The folder that was opened or used last: mostly the next one, too. */
+  private newest: { name: string; folder: OpenFolder } | undefined;
   private parts = 0;
 
   /**
@@ -123,13 +125,22 @@ export class TargetTree {
   }
 
   private opened(name: string, make: boolean): OpenFolder {
+    if (this.newest?.name === name) return this.newest.folder;
+    const folder = this.reopened(name) ?? this.openedAnew(name, make);
+    this.newest = { name, folder };
+    return folder;
+  }
+
+  private reopened(name: string): OpenFolder | undefined {
     const known = this.open.get(name);
-    if (known !== undefined) {
-      // Most recently used last; the first is closed when there are too many.
-      this.open.delete(name);
-      this.open.set(name, known);
-      return known;
-    }
+    if (known === undefined) return undefined;
+    // Most recently used last; the first is closed when there are too many.
+    this.open.delete(name);
+    this.open.set(name, known);
+    return known;
+  }
+
+  private openedAnew(name: string, make: boolean): OpenFolder {
     const { above, last } = splitName(name);
     const path = this.child(this.openAt(above, make), above, last);
     const made = make && makeFolder(path);
@@ -174,6 +185,7 @@ export class TargetTree {
   close(): void {
     for (const folder of [...this.open.values(), ...this.left]) closeFd(folder.fd);
     this.open.clear();
+    this.newest = undefined;
     this.left.clear();
     closeFd(this.root.fd);
   }

@@ -10,7 +10,8 @@ export type UnpackCommand = { page: WantedMember[] } | { end: true };
 export interface UnpackReport {
   /** It is ready for the next page. */
   ready?: true;
-  batch?: Unpacked[];
+  /** How many members were restored, with nothing to be said of them, and what became of the others. */
+  batch?: { restored: number; others: Unpacked[] };
   /** Bytes of content so far. */
   bytes?: number;
   done?: ArchiveInfo;
@@ -33,7 +34,8 @@ export interface ThreadedUnpack extends UnpackOptions {
   pages: AsyncIterable<WantedMember[]>;
   /** Stops within one block; the promise is rejected with the signal's reason. */
   signal: AbortSignal;
-  onBatch(batch: Unpacked[]): void;
+  /** @param restored how many besides these were restored, with nothing to be said of them. */
+  onBatch(batch: Unpacked[], restored: number): void;
   onProgress(bytes: number): void;
 }
 
@@ -75,7 +77,7 @@ export async function unpackInThread(unpack: ThreadedUnpack): Promise<ArchiveInf
       };
       thread.on('message', (report: UnpackReport) => {
         try {
-          if (report.batch !== undefined) onBatch(report.batch);
+          if (report.batch !== undefined) onBatch(report.batch.others, report.batch.restored);
           if (report.bytes !== undefined) onProgress(report.bytes);
         } catch (error) {
           fail(error);

@@ -141,7 +141,8 @@ async function readMembers(
     inFlight: Math.max(4, settings.COMPRESSION_THREADS * 3),
     pages: wantedPages(deps, retrieval, row, missed, problems),
     signal: attempt.signal,
-    onBatch(batch) {
+    onBatch(batch, restored) {
+      counts.restored += restored;
       for (const { name, outcome: became, unset, reason, damaged, salvaged } of batch) {
         counts[became] += 1;
         if (unset !== undefined) countUnset(counts.unset, unset);
