@@ -74,6 +74,12 @@ export interface Addon {
    */
   renameNew?: (from: Uint8Array, to: Uint8Array) => number;
   /**
+   * Reads small files of a folder, whose names have a slash behind each, to their places in `output`, as long as they
+   * are as `fields` say; returns the SHA-256 of those in hex, one behind the other. See `native/src/read_files.rs`.
+   * Linux only.
+   */
+  readFiles?: (folder: Uint8Array, names: Uint8Array, fields: Float64Array, output: Uint8Array) => string;
+  /**
    * Writes small files one after the other on libuv's pool, each under a temporary name first; resolves to how many are
    * done: at the first that is not, with all that `fields` say, all ends. See `native/src/write_files.rs`. No folder
    * may be closed, and no array touched, until it settles. Linux only.

@@ -21,6 +21,7 @@ import { ManifestOutput } from './manifest-output.js';
 import { OutputFile } from './output-file.js';
 import type { PackedBatch, PackEntry, PackOptions, PackOutcome, PackProgress } from './pack-options.js';
 import { addPlainMember } from './plain-member.js';
+import { SmallFiles } from './small-files.js';
 import { SkipEntry } from './source-file.js';
 
 /** Thrown when `shouldStop` returns true. */
@@ -35,6 +36,7 @@ export class Packer {
   readonly progress: PackProgress = { bytesIn: 0, bytesOut: 0, files: 0 };
   private readonly tar: BlockWriter;
   private readonly files: FileMembers;
+  private readonly small: SmallFiles;
   private readonly held: HeldFiles;
   /** Entries that were come to so far. */
   private entries = 0;
@@ -81,7 +83,9 @@ export class Packer {
       watch.moved();
     });
     const checkStop = () => this.checkStop();
-    this.files = new FileMembers({ tar, progress, maxBytes, codec: choice, content, checkStop });
+    const packing = { tar, progress, maxBytes, codec: choice, content, checkStop };
+    this.files = new FileMembers(packing);
+    this.small = new SmallFiles(packing);
     this.held = new HeldFiles(choice, content);
   }
 
@@ -98,10 +102,20 @@ export class Packer {
     const unchanged: UnchangedMember[] = [];
     const skipped: SkippedMember[] = [];
     const gone: GoneMember[] = [];
-    for (const entry of planned) {
+    for (let at = 0; at < planned.length;) {
       this.checkStop();
+      this.watch.reads(this.entries + 1);
+      const small = await this.small.add(planned, at);
+      if (small.length > 0) {
+        for (const member of small) packed.push(member);
+        at += small.length;
+        this.entries += small.length;
+        continue;
+      }
+      const entry = planned[at];
+      if (entry === undefined) break;
+      at += 1;
       this.entries += 1;
-      this.watch.reads(this.entries);
       if ('isGone' in entry) {
         gone.push(entry);
         continue;

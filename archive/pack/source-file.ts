@@ -35,7 +35,7 @@ export function onFile<Result>(call: () => Result): Result {
  * `SkipEntry` when a folder above it was replaced by a symbolic link.
  */
 export function openFile(entry: Pick<PlannedMember, 'uid' | 'dev' | 'ino'>, path: Buffer): number {
-  const unlinked = openUnlinked?.(path, readUnfollowed | noAtimeFor(entry.uid)) ?? -1;
+  const unlinked = openUnlinked?.(path, flagsToOpen(entry.uid)) ?? -1;
   if (unlinked >= 0) return unlinked;
   // What is wrong with it, or with the call, shows here.
   const fd = onFile(() => atPath(path, (short) => openQuietly(short, entry.uid)));
@@ -49,6 +49,11 @@ export function openFile(entry: Pick<PlannedMember, 'uid' | 'dev' | 'ino'>, path
 }
 
 const openUnlinked = loadAddon()?.openUnlinked;
+
+/** The flags to open the file of an owner with, of which the system may refuse some. */
+export function flagsToOpen(owner: number): number {
+  return readUnfollowed | noAtimeFor(owner);
+}
 
 /** Linux only. */
 const noAtime = process.platform === 'linux' ? constants.O_NOATIME : 0;

@@ -23,6 +23,8 @@ mod make_node;
 #[cfg(target_os = "linux")]
 mod open_unlinked;
 #[cfg(target_os = "linux")]
+mod read_files;
+#[cfg(target_os = "linux")]
 mod rename_new;
 #[cfg(unix)]
 mod set_times;

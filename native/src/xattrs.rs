@@ -86,7 +86,7 @@ pub fn remove_xattr(fd: i32, path: &[u8], name: &[u8]) -> i32 {
     }
 }
 
-fn is_kept(name: &[u8]) -> bool {
+pub(crate) fn is_kept(name: &[u8]) -> bool {
     match name.split(|byte| *byte == b'.').next() {
         Some(b"user" | b"trusted") => true,
         Some(b"security") => name != b"security.evm",

@@ -98,6 +98,30 @@ test('the native part and Node make the same archive', async (t) => {
   assert.ok(native.tar.equals(plain.tar));
 });
 
+test('small files that changed since the plan are stored between those that did not, as without the native part', async (t) => {
+  const source = tempFolder(t);
+  const bytes = noise(3000, 'many');
+  const name = (i: number) => path.join(source, `folder-${i % 2}`, `${i}`);
+  writeTree(
+    source,
+    Object.fromEntries(Array.from({ length: 1200 }, (_, i) => [`folder-${i % 2}/${i}`, bytes.subarray(i)])),
+  );
+  const planned = plan(source);
+  for (let i = 0; i < 1200; i += 1) {
+    if (i % 11 === 0) writeFileSync(name(i), bytes.subarray(0, 2 * i));
+    if (i % 13 === 0) chmodSync(name(i), 0o400);
+    if (i % 17 === 0) utimesSync(name(i), 1, i);
+    if (i % 19 === 0) rmSync(name(i));
+    if (i % 23 === 0 && i % 19 !== 0) linkSync(name(i), `${name(i)}-again`);
+  }
+  const native = await pack(t, planned, 'auto');
+  const plain = await pack(t, planned, 'zlib');
+  assert.deepEqual(native.packed, plain.packed);
+  assert.deepEqual(native.skipped, plain.skipped);
+  assert.equal(native.skipped.length, Math.ceil(1200 / 19));
+  assert.ok(native.tar.equals(plain.tar));
+});
+
 for (const codec of ['auto', 'zlib'] as const) {
   test(`what changed since the plan is skipped with its reason or flagged (${codec})`, async (t) => {
     const source = tempFolder(t);
