@@ -167,8 +167,10 @@ export async function holdingOf(
  */
 export async function isStillLinked(
   db: Catalog,
-  { set_id: setId, dev, ino, link_target: of }: FileRow,
+  { set_id: setId, path, link_target: of }: Pick<FileRow, 'set_id' | 'path' | 'link_target'>,
 ): Promise<boolean> {
-  const row = of === null ? undefined : await holdingOf(db, setId, of);
-  return row?.dev === dev && row.ino === ino;
+  if (of === null) return false;
+  const row = await holdingOf(db, setId, path);
+  const first = await holdingOf(db, setId, of);
+  return row !== undefined && row.dev === first?.dev && row.ino === first.ino;
 }

@@ -1,9 +1,15 @@
 import { fromBytes } from '../../entry/byte-string.js';
 import { parentNames, strippedName } from '../../entry/member-name.js';
-import { parentFolders, selectionFilter, type Selection } from '../../entry/selection.js';
+import { isEverything, parentFolders, selectionFilter, type Selection } from '../../entry/selection.js';
 import { layerOf } from './entry-rows.js';
 import { filePageSize } from './files.js';
-import { filesInRange, type NameRange, type RowFilter, type WithinArchive } from './files-in-range.js';
+import {
+  filesInRange,
+  type MemberRow,
+  membersInRange,
+  type NameRange,
+  type WithinArchive,
+} from './files-in-range.js';
 import { onList } from './listed-names.js';
 import type { FileRow } from '../rows.js';
 import type { Catalog } from '../open-catalog.js';
@@ -12,16 +18,19 @@ import { afterFolder } from './folder-range.js';
 /**
  * Rows of a set that match a selection, in archive order and in pages. With names only, it reads just their primary key
  * ranges; with globs or a list it reads every row.
- *
- * @param within only what this archive holds.
  */
-export function selectedFiles(
+export function selectedFiles(db: Catalog, setId: string, selection: Selection): AsyncGenerator<FileRow[]> {
+  return selectedRows(db, selection, (range) => filesInRange(db, setId, range, {}));
+}
+
+/** The same of what an archive holds, as far as a restore needs it. */
+export function selectedMembers(
   db: Catalog,
   setId: string,
   selection: Selection,
-  within: WithinArchive | undefined,
-): AsyncGenerator<FileRow[]> {
-  return selectedRows(db, setId, selection, { within });
+  within: WithinArchive,
+): AsyncGenerator<MemberRow[]> {
+  return selectedRows(db, selection, (range) => membersInRange(db, setId, range, within));
 }
 
 /**
@@ -34,27 +43,26 @@ export function selectedOutside(
   selection: Selection,
   within: WithinArchive,
 ): AsyncGenerator<FileRow[]> {
-  return selectedRows(db, setId, selection, { outside: within });
+  return selectedRows(db, selection, (range) => filesInRange(db, setId, range, { outside: within }));
 }
 
-/** The same, but only files that are hard links to a file of an earlier archive. */
+/** As `selectedFiles`, but only files that are hard links to a file of an earlier archive. */
 export function selectedHardLinks(
   db: Catalog,
   setId: string,
   selection: Selection,
 ): AsyncGenerator<FileRow[]> {
-  return selectedRows(db, setId, selection, { hardLinks: true });
+  return selectedRows(db, selection, (range) => filesInRange(db, setId, range, { hardLinks: true }));
 }
 
-async function* selectedRows(
+async function* selectedRows<Row extends Pick<FileRow, 'path'>>(
   db: Catalog,
-  setId: string,
   selection: Selection,
-  filter: RowFilter,
-): AsyncGenerator<FileRow[]> {
-  const wanted = wantedRows(db, selection);
+  rowsIn: (range: NameRange) => AsyncGenerator<Row[]>,
+): AsyncGenerator<Row[]> {
+  const wanted = wantedRows<Row>(db, selection);
   for (const range of rangesOf(selection)) {
-    for await (const page of filesInRange(db, setId, range, filter)) {
+    for await (const page of rowsIn(range)) {
       const selected = await wanted(page);
       if (selected.length > 0) yield selected;
     }
@@ -62,7 +70,12 @@ async function* selectedRows(
 }
 
 /** Takes the wanted ones of some rows. */
-function wantedRows(db: Catalog, selection: Selection): (rows: FileRow[]) => Promise<FileRow[]> {
+function wantedRows<Row extends Pick<FileRow, 'path'>>(
+  db: Catalog,
+  selection: Selection,
+): (rows: Row[]) => Promise<Row[]> {
+  // No name is made for nothing.
+  if (isEverything(selection)) return (rows) => Promise.resolve(rows);
   const wanted = selectionFilter(selection);
   const { list, strip = 0 } = selection;
   if (list === undefined)

@@ -30,7 +30,7 @@ export async function printPreview(session: Session, preview: Preview): Promise<
   const { setId, target, selection, plan, salvage, lack } = preview;
   const catalog = await session.catalog();
   let notWhole = 0;
-  for await (const page of selectedFiles(catalog, setId, selection, undefined))
+  for await (const page of selectedFiles(catalog, setId, selection))
     for (const row of page) {
       if (row.tar_offset === null) continue;
       printEntry(session, row, selection.strip ?? 0);

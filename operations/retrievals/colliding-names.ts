@@ -73,7 +73,7 @@ function openProbe(target: string, job: RestoreJob | undefined): NameProbe | und
 async function* placesOf(catalog: Catalog, setId: string, selection: Selection): AsyncGenerator<Placed[]> {
   const strip = selection.strip ?? 0;
   let before = '';
-  for await (const page of selectedFiles(catalog, setId, selection, undefined)) {
+  for await (const page of selectedFiles(catalog, setId, selection)) {
     const places: Placed[] = [];
     const add = (name: string, isFolder: boolean) => {
       const place = strippedName(name, strip);

@@ -36,7 +36,7 @@ export async function roomNeeded(catalog: Catalog, question: RoomQuestion): Prom
     return [{ folder: toBytes(folder).toString(), bytes: fresh.bytes, inodes: fresh.members }];
   }
   const count = new RoomCount(question);
-  for await (const page of selectedFiles(catalog, setId, selection, undefined))
+  for await (const page of selectedFiles(catalog, setId, selection))
     for (const row of page) if (row.tar_offset !== null) count.add(row);
   return count.needs();
 }

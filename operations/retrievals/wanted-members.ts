@@ -3,12 +3,13 @@ import { fromBytes } from '../../entry/byte-string.js';
 import type { WantedMember } from '../../archive/unpack/unpack-options.js';
 import { holderOf, isStillLinked } from '../../catalog/files/files.js';
 import { offsetAfter, tarOffsetOf } from '../../catalog/files/member-offsets.js';
-import type { FileRow, RetrievalArchiveRow, RetrievalRow } from '../../catalog/rows.js';
+import type { RetrievalArchiveRow, RetrievalRow } from '../../catalog/rows.js';
 import { groupOf } from '../../catalog/groups/groups.js';
 import type { RetrievalProblem } from '../../catalog/retrievals/retrieval-problems.js';
 import { selectionOf } from '../../catalog/retrievals/retrievals.js';
 import { isWholeRow, notWholeReason } from '../../catalog/files/whole-rows.js';
-import { selectedFiles, selectedOutside } from '../../catalog/files/selected-files.js';
+import type { MemberRow } from '../../catalog/files/files-in-range.js';
+import { selectedMembers, selectedOutside } from '../../catalog/files/selected-files.js';
 import { refusalOf, type Refused } from './colliding-names.js';
 import type { Deps } from '../deps.js';
 
@@ -40,8 +41,8 @@ export async function* wantedPages(
   const refusal = refusalOf(refusedOf(retrieval));
   const selection = selectionOf(retrieval);
   let rows = 0;
-  async function* pages() {
-    yield* selectedFiles(catalog, subject, selection, within);
+  async function* pages(): AsyncGenerator<MemberRow[]> {
+    yield* selectedMembers(catalog, subject, selection, within);
     // Only newer hard links are not in the archive's range of names.
     if (subject !== setId && rows < row.members) yield* selectedOutside(catalog, subject, selection, within);
   }
@@ -50,13 +51,15 @@ export async function* wantedPages(
     const wanted: WantedMember[] = [];
     for (const file of page) {
       if (file.tar_offset === null || file.type === 'other' || file.state === 'planned') continue;
-      if (missed !== undefined && !missed.has(fromBytes(file.path))) continue;
+      const name = fromBytes(file.path);
+      if (missed !== undefined && !missed.has(name)) continue;
       if (file.state === 'skipped' && retrieval.kind === 'restore') {
         problems.push({ path: file.path, reason: notWholeReason(file), salvaged: retrieval.salvage === 1 });
       }
-      const refused = refusal(fromBytes(file.path));
+      const refused = refusal(name);
       // Nothing is awaited, or copied into another object, for an ordinary member.
-      const member = file.link_target === null ? wantedMember(file, noLink) : await wantedLink(deps, file);
+      const link = file.link_target === null ? noLink : await linkOf(deps, file);
+      const member = wantedMember(file, name, link);
       if (refused !== undefined) member.refused = refused;
       if (retrieval.salvage === 1) member.next = await offsetAfter(catalog, within, file.path);
       wanted.push(member);
@@ -70,18 +73,18 @@ type Link = Pick<WantedMember, 'linkTarget' | 'linkOffset' | 'apart'>;
 
 const noLink: Link = { linkTarget: null, linkOffset: null, apart: false };
 
-async function wantedLink({ catalog }: Deps, file: FileRow): Promise<WantedMember> {
+async function linkOf({ catalog }: Deps, file: MemberRow): Promise<Link> {
   const linkTarget = file.link_target === null ? null : fromBytes(file.link_target);
   let linkOffset: number | null = null;
   if (file.type === 'file' && file.link_target !== null)
     linkOffset = await tarOffsetOf(catalog, holderOf(file).setId, file.link_target);
   const apart = linkOffset !== null && file.held_set !== null && !(await isStillLinked(catalog, file));
-  return wantedMember(file, { linkTarget, linkOffset, apart });
+  return { linkTarget, linkOffset, apart };
 }
 
-function wantedMember(file: FileRow, { linkTarget, linkOffset, apart }: Link): WantedMember {
+function wantedMember(file: MemberRow, name: string, { linkTarget, linkOffset, apart }: Link): WantedMember {
   const member: WantedMember = {
-    name: fromBytes(file.path),
+    name,
     type: file.type as WantedMember['type'],
     size: file.size,
     mtimeS: file.mtime_s,

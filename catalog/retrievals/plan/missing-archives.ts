@@ -46,7 +46,7 @@ export async function missingElsewhere(
   );
   if (reasons.size === 0) return [];
   const problems: RetrievalProblem[] = [];
-  for await (const page of selectedFiles(db, setId, selection, undefined)) {
+  for await (const page of selectedFiles(db, setId, selection)) {
     for (const row of page) {
       const holder = holderOf(row);
       const reason = reasons.get(archiveKey(holder.setId, holder.group));

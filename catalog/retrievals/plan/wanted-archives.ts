@@ -99,7 +99,7 @@ export async function selectedArchives(
   selection: Selection,
 ): Promise<WantedArchive[]> {
   const archives = new Map<string, WantedArchive>();
-  for await (const page of selectedFiles(db, setId, selection, undefined)) {
+  for await (const page of selectedFiles(db, setId, selection)) {
     for (const row of page) {
       if (row.state === 'skipped' && row.tar_offset === null) continue;
       addTo(archives, row);

@@ -113,7 +113,7 @@ async function nameUnmatchedGlobs(
   const { globs } = selection;
   const unmatched = new Map(globs.map((glob) => [glob, globFilter([glob])]));
   if (unmatched.size === 0) return;
-  for await (const page of selectedFiles(catalog, setId, { names: [], globs }, undefined)) {
+  for await (const page of selectedFiles(catalog, setId, { names: [], globs })) {
     for (const [glob, matches] of unmatched)
       if (page.some((row) => matches(fromBytes(row.path)))) unmatched.delete(glob);
     if (unmatched.size === 0) return;
