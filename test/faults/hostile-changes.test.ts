@@ -21,7 +21,7 @@ import { readManifest } from '../../archive/manifest/read-manifest.js';
 import type { PackedMember } from '../../entry/member.js';
 import { projectDir } from '../../config/project-dir.js';
 import { Installation, type Running } from '../support/installation.js';
-import { archivesOn, noise, tempFolder, untar, writeTree } from '../support/trees.js';
+import { archivesOn, longTest, noise, tempFolder, untar, writeTree } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
 const settings = { MAX_GROUP_SIZE: '8MB', STAGING_MAX_BYTES: '8MB' };
@@ -270,26 +270,30 @@ async function failReads(
   }, 'strace to watch the worker');
 }
 
-test('what its user may not read is listed with the reason, and the rest is backed up', async (t) => {
-  if (process.getuid?.() !== 0 || spawnSync('setpriv', ['--version']).status !== 0)
-    return t.skip('needs root and setpriv, to give up the right to read everything');
-  const source = tempFolder(t);
-  writeTree(source, { open: 'x', closed: 'x', 'locked/inner': 'x', 'blind/inner': 'x' });
-  chmodSync(path.join(source, 'closed'), 0);
-  chmodSync(path.join(source, 'locked'), 0o311);
-  chmodSync(path.join(source, 'blind'), 0o644);
-  const installation = await Installation.make(t);
-  const rights = ['--bounding-set=-dac_override,-dac_read_search'];
-  const { stdout, status } = spawnSync(
-    'setpriv',
-    [...rights, process.execPath, path.join(projectDir, 'bin', 'tapeflow.cjs'), 'backup', source],
-    { env: { ...process.env, ...installation.env }, encoding: 'utf8' },
-  );
-  assert.equal(status, 3, stdout);
-  assert.deepEqual(reasonsOf(installation, source, 'skipped'), {
-    'blind/inner': 'cannot be looked at: permission denied (EACCES)',
-    closed: 'cannot be read: permission denied',
-    'locked/': 'cannot be listed, so its contents are not in the backup: permission denied (EACCES)',
-  });
-  assert.match(stdout, /closed: cannot be read: permission denied/);
-});
+test(
+  'what its user may not read is listed with the reason, and the rest is backed up',
+  { skip: longTest },
+  async (t) => {
+    if (process.getuid?.() !== 0 || spawnSync('setpriv', ['--version']).status !== 0)
+      return t.skip('needs root and setpriv, to give up the right to read everything');
+    const source = tempFolder(t);
+    writeTree(source, { open: 'x', closed: 'x', 'locked/inner': 'x', 'blind/inner': 'x' });
+    chmodSync(path.join(source, 'closed'), 0);
+    chmodSync(path.join(source, 'locked'), 0o311);
+    chmodSync(path.join(source, 'blind'), 0o644);
+    const installation = await Installation.make(t);
+    const rights = ['--bounding-set=-dac_override,-dac_read_search'];
+    const { stdout, status } = spawnSync(
+      'setpriv',
+      [...rights, process.execPath, path.join(projectDir, 'bin', 'tapeflow.cjs'), 'backup', source],
+      { env: { ...process.env, ...installation.env }, encoding: 'utf8' },
+    );
+    assert.equal(status, 3, stdout);
+    assert.deepEqual(reasonsOf(installation, source, 'skipped'), {
+      'blind/inner': 'cannot be looked at: permission denied (EACCES)',
+      closed: 'cannot be read: permission denied',
+      'locked/': 'cannot be listed, so its contents are not in the backup: permission denied (EACCES)',
+    });
+    assert.match(stdout, /closed: cannot be read: permission denied/);
+  },
+);

@@ -135,8 +135,8 @@ test('one command takes a tree to the tape, and tar brings it back byte for byte
 
 for (const { groups, suggested, skip } of [
   {
-    groups: 40,
-    suggested: ['--dynamic-config-value', 'limit.historyCount.suggestContinueAsNew=300'],
+    groups: 20,
+    suggested: ['--dynamic-config-value', 'limit.historyCount.suggestContinueAsNew=150'],
     skip: false,
   },
   // Where the server suggests by itself that a run ends, as everybody's does.

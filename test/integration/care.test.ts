@@ -21,6 +21,7 @@ test('a set with --verify says what was read back; it is complete before, and th
   const source = tempFolder(t);
   writeTree(source, { one: noise(200_000, 'one'), two: noise(200_000, 'two') });
   const { installation, drive } = await oneDrive(t, { MAX_GROUP_SIZE: '200KB' });
+  await installation.keepUp();
   const pools = ['--copies', '2', '--pool', 'A', '--pool', 'B'];
   const one = ['backup', source, '--pool', 'A'];
   const first = await installation.json<{ status: string; verified: boolean }>([...one, '--verify']);
@@ -46,11 +47,14 @@ test('a set with --verify says what was read back; it is complete before, and th
   assert.deepEqual(known(), [{ copy_no: 2 }, { copy_no: 2 }], 'the tape in the drive is read first');
 
   await installation.killAll();
+  damage(drive.at('A1'), setId, 1);
+  await installation.keepUp();
+  const verifying = installation.start(['verify', setId]);
+  const goesOn = /Verify of \S+ \(verify-000003\) goes on/;
+  await waitFor(() => goesOn.test(verifying.output()), 'the verify to go on');
   drive.load('A1');
-  damage(drive.path, setId, 1);
-  const verify = await installation.run(['verify', setId]);
+  const verify = await verifying.ended;
   assert.equal(verify.code, 1, verify.stderr);
-  assert.match(verify.stdout, /Verify of \S+ \(verify-000003\) goes on/);
   assert.match(
     (await installation.run(['status', setId])).stdout,
     /verified: +4 of 4 copies; 1 copy is DAMAGED/,

@@ -9,7 +9,7 @@ const live = liveSetsOfFile();
 /** Rows that take long, or that are much like another one. */
 const long = [
   ...['syncing', 'draining for its next run', 'writing', 'paused', 'failed'],
-  ...['running', 'short of staging', 'cancelled'],
+  ...['running', 'short of staging', 'cancelled', 'scanning', 'finishing'],
 ];
 
 for (const state of Object.keys(states)) {

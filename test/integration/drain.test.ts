@@ -92,23 +92,27 @@ test(
   },
 );
 
-test('without a watermark the first archive is written at once, while others are still to be compressed', async (t) => {
-  const faults = IoFaults.make(t);
-  if (faults === undefined) return;
-  const source = sourceOf(t, 3);
-  // Staging has room for all of them.
-  const env = { ...oneFilePerGroup, STAGING_MAX_BYTES: '100MB', ...faults.env };
-  const installation = await Installation.make(t, env);
-  faults.hold('read', path.join(source, 'file-02'));
-  const backup = installation.start(['backup', source]);
-  const groupsAt = (stage: string) =>
-    installation.tryQuery<Event>('select group_no, stage from events where stage = ?', stage);
-  await waitFor(() => groupsAt('written').length === 2, 'what is compressed to be written');
-  assert.equal(groupsAt('compressed').length, 2, 'the third is still to be compressed');
-  faults.none();
-  const { code, stdout } = await backup.ended;
-  assert.equal(code, 0, stdout);
-});
+test(
+  'without a watermark the first archive is written at once, while others are still to be compressed',
+  { skip: longTest },
+  async (t) => {
+    const faults = IoFaults.make(t);
+    if (faults === undefined) return;
+    const source = sourceOf(t, 3);
+    // Staging has room for all of them.
+    const env = { ...oneFilePerGroup, STAGING_MAX_BYTES: '100MB', ...faults.env };
+    const installation = await Installation.make(t, env);
+    faults.hold('read', path.join(source, 'file-02'));
+    const backup = installation.start(['backup', source]);
+    const groupsAt = (stage: string) =>
+      installation.tryQuery<Event>('select group_no, stage from events where stage = ?', stage);
+    await waitFor(() => groupsAt('written').length === 2, 'what is compressed to be written');
+    assert.equal(groupsAt('compressed').length, 2, 'the third is still to be compressed');
+    faults.none();
+    const { code, stdout } = await backup.ended;
+    assert.equal(code, 0, stdout);
+  },
+);
 
 test(
   'what another set holds of staging does not keep a set waiting for its watermark for ever',

@@ -34,8 +34,10 @@ test('a backup, what shows it, and what goes wrong are told in Chinese, and prog
     return text;
   };
   const target = path.join(installation.root, 'target');
+  const backedUp = await told(0, 'backup', source);
+  await installation.keepUp();
   const commands = [
-    await told(0, 'backup', source),
+    backedUp,
     await told(0, 'status'),
     await told(0, 'sets'),
     await told(0, 'tape', 'list'),

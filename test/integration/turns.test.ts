@@ -187,7 +187,10 @@ function shutDown(set: { mended: boolean }): void {
 }
 
 /** Those of `sets` that are nearly as another one. */
-const long = ['whose moves to final are', 'whose looks into final are', 'whose syncs are'];
+const long = [
+  ...['whose moves to final are', 'whose looks into final are', 'whose syncs are', 'whose writes are'],
+  'that finds the disk of final full, by nothing that can be asked',
+];
 
 /** Sets of which something goes wrong again and again, until it is mended. */
 const sets = {

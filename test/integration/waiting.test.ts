@@ -122,7 +122,7 @@ test(
 test('pause stops, resume goes on, cancel keeps what is staged, retry finishes it', async (t) => {
   const source = tempFolder(t);
   const target = tempFolder(t);
-  manyFiles(source, 600, 2000);
+  manyFiles(source, 200, 2000);
   const tape = path.join(tempFolder(t), 'later');
   const installation = await Installation.make(t, {
     MAX_GROUP_SIZE: '100KB',
