@@ -70,7 +70,7 @@ function assertOnTape(t: TestContext, installation: Installation, source: string
 
 test(
   'a group that fails for good is parked with its reason, the others finish, and retry runs just that group',
-  { skip: needsStrace },
+  { skip: needsStrace || longTest },
   async (t) => {
     const { source, installation, server, worker, times } = await poisoned(t);
     await server.worker(['tape', '--drive', 'lto1']);

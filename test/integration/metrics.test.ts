@@ -10,7 +10,7 @@ import { Installation } from '../support/installation.js';
 import { listening } from '../support/listening.js';
 import { alertRules, boardQueries, declaredIn, namesIn } from '../support/metric-names.js';
 import { noPrometheus, Prometheus, samplesOf } from '../support/prometheus.js';
-import { noise, tempFolder, writeTree } from '../support/trees.js';
+import { longTest, noise, tempFolder, writeTree } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
 /** What is published at an address now; undefined while nobody answers. */
@@ -29,7 +29,7 @@ const both = ['archive-worker', 'tape-worker-lto1'];
 
 test(
   'a Prometheus that scrapes one address of a host knows of all its workers, whichever of them was killed',
-  { skip: noPrometheus },
+  { skip: noPrometheus || longTest },
   async (t) => {
     const address = `127.0.0.1:${await freePort()}`;
     const installation = await Installation.make(t, { METRICS_ADDRESS: address });
