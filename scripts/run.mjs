@@ -18,6 +18,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import '../bin/require-node.cjs';
 import { beginNative, finishNative, isNativeTried } from './build-native.mjs';
+import { bundledName, bundledTests, testFiles } from './test-files.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const stampDir = path.join(root, 'node_modules', '.tapeflow');
@@ -62,15 +63,19 @@ function sourceKey() {
     }
   };
   for (const dir of sourceDirs) if (existsSync(path.join(root, dir))) walk(path.join(root, dir));
-  for (const name of ['tsconfig.json', 'package.json', 'scripts/build.mjs']) add(path.join(root, name));
+  for (const name of ['tsconfig.json', 'package.json', 'scripts/build.mjs', 'scripts/bundle.mjs'])
+    add(path.join(root, name));
   return hash.digest('hex') + dependencyKey();
 }
 
 function needs() {
   const install = stampOf('installed') !== dependencyKey();
+  const key = sourceKey();
   const build =
-    install || stampOf('built') !== sourceKey() || !existsSync(path.join(root, 'dist', 'workflow-bundle.js'));
-  return { install, build, native: install || !isNativeTried() };
+    install || stampOf('built') !== key || !existsSync(path.join(root, 'dist', 'workflow-bundle.js'));
+  // Nobody else waits for these.
+  const tests = first === '--test' && (build || stampOf('bundled-tests') !== key);
+  return { install, build, tests, native: install || !isNativeTried() };
 }
 
 /** The folder of this Node: its installations and its packages for Linux have the headers beside the executable. */
@@ -125,7 +130,7 @@ function isRunning(pid) {
 /** Two commands at once: one sets up, the other waits. A lock of a killed one is taken over. */
 async function setUp() {
   const todo = needs();
-  if (!todo.install && !todo.build && !todo.native) return;
+  if (!Object.values(todo).includes(true)) return;
   for (;;) {
     try {
       mkdirSync(lockDir);
@@ -158,28 +163,18 @@ async function setUp() {
       step(process.execPath, [path.join(root, 'scripts', 'build.mjs')]);
       stamp('built', sourceKey());
     }
+    if (now.tests) {
+      step(process.execPath, [path.join(root, 'scripts', 'bundle-tests.mjs')]);
+      stamp('bundled-tests', sourceKey());
+    }
     if (native !== undefined) await finishNative(native);
   } finally {
     rmSync(lockDir, { recursive: true, force: true });
   }
 }
 
-function testFiles() {
-  const found = [];
-  for (const kind of ['unit', 'integration', 'faults']) {
-    const dir = path.join(root, 'dist', 'test', kind);
-    if (!existsSync(dir)) continue;
-    for (const name of readdirSync(dir).sort()) {
-      // A test whose source was deleted must not live on in dist/.
-      const source = path.join(root, 'test', kind, name.replace(/\.js$/, '.ts'));
-      if (name.endsWith('.test.js') && existsSync(source)) found.push(path.join(dir, name));
-    }
-  }
-  return found;
-}
-
-await setUp();
 const [first, ...rest] = process.argv.slice(2);
+await setUp();
 if (first === '--set-up') process.exit(0);
 if (first === '--install-global') {
   // Not with the other marks in node_modules, which npm empties at an upgrade.
@@ -188,7 +183,6 @@ if (first === '--install-global') {
 }
 let args;
 if (first === '--test') {
-  const named = rest.map((name) => path.join(root, 'dist', name.replace(/\.ts$/, '.js')));
   const reporter = pathToFileURL(path.join(root, 'scripts', 'test-report.mjs')).href;
   const flags = ['--test', `--test-reporter=${reporter}`];
   // A test with a server keeps a core busy, but waits for time-outs often: two more than there are cores.
@@ -198,7 +192,8 @@ if (first === '--test') {
       ? [`--test-concurrency=${cpus().length + 2}`]
       : []),
   ];
-  args.push(...(named.length > 0 ? named : testFiles()));
+  const bundled = (file) => path.join(root, 'dist', bundledTests, `${bundledName(file)}.js`);
+  args.push(...(rest.length > 0 ? rest : testFiles()).map(bundled));
 } else if (first === '--test-faults') {
   args = [path.join(root, 'dist', 'test', 'faults', 'every-point.js'), ...rest];
 } else if (first === '--test-soak') {

@@ -1,6 +1,11 @@
-// What `npm test` prints: the lines of node:test's own reporter `spec`, and at the end of them, in one block, what was
-// skipped and why. The last line is how many tests passed and failed. Plain Node without packages.
+// What `npm test` prints: the lines of node:test's own reporter `spec`, with places in the sources for those in built
+// files, and at the end, in one block, what was skipped and why. The last line is how many tests passed and failed.
+// Plain Node without packages.
+import { existsSync, readFileSync } from 'node:fs';
+import { SourceMap } from 'node:module';
+import path from 'node:path';
 import { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import { spec } from 'node:test/reporters';
 
 /** How often each reason was given for skipping a test, or a group of tests. */
@@ -26,6 +31,28 @@ class Skips {
   }
 }
 
+/** The source maps of files that were bundled or compiled; undefined where a file has none. */
+const maps = new Map();
+
+function mapOf(file) {
+  if (!maps.has(file)) {
+    const map = existsSync(`${file}.map`) ? JSON.parse(readFileSync(`${file}.map`, 'utf8')) : undefined;
+    maps.set(file, map === undefined ? undefined : new SourceMap(map));
+  }
+  return maps.get(file);
+}
+
+/** A place in a source, relative to this folder, as an editor opens it; what is no such place stays as it is. */
+function placeInSource(place, name, line, column) {
+  const file = name.startsWith('file:') ? fileURLToPath(name) : path.resolve(name);
+  const entry = mapOf(file)?.findEntry(Number(line) - 1, Number(column) - 1);
+  if (entry?.originalSource === undefined) return place;
+  const source = path.relative('', path.resolve(path.dirname(file), entry.originalSource));
+  return `${source}:${entry.originalLine + 1}:${entry.originalColumn + 1}`;
+}
+
+const withSources = (text) => text.replaceAll(/([^\s()'"]+\.js):(\d+):(\d+)/g, placeInSource);
+
 /** A reporter of node:test, for `--test-reporter`. */
 export default async function* report(source) {
   const skips = new Skips();
@@ -43,6 +70,6 @@ export default async function* report(source) {
   Readable.from(noted())
     .on('error', (error) => printer.destroy(error))
     .pipe(printer);
-  yield* printer;
+  for await (const text of printer) yield withSources(String(text));
   yield `\n${skips.lines().join('\n')}\n\n${totals.pass} passed, ${totals.fail + totals.cancelled} failed\n`;
 }

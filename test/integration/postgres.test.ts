@@ -81,7 +81,9 @@ const catalogTests = [
 ];
 
 test('the tests of the catalog pass on PostgreSQL too', { skip }, async (t) => {
-  const files = catalogTests.map((name) => path.join(projectDir, 'dist', 'test', 'unit', `${name}.test.js`));
+  const files = catalogTests.map((name) =>
+    path.join(projectDir, 'dist', 'bundled-tests', `unit-${name}.test.js`),
+  );
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   // In one process: to load the program takes longer than most of these tests.
   const all = files.map((file) => `await import('${pathToFileURL(file).href}');`).join('\n');

@@ -89,6 +89,13 @@ export async function restoreTree(
   return became;
 }
 
+/** What the other process reads from its input. */
+export interface AskedRestore {
+  packed: PackedTree;
+  target: string;
+  choice: RestoreChoice;
+}
+
 /** The same by another process, which `through` starts: as another user, or in a namespace. */
 export function restoreThrough(
   through: readonly string[],
@@ -96,20 +103,10 @@ export function restoreThrough(
   target: string,
   choice: RestoreChoice = {},
 ): Became[] {
-  const input = JSON.stringify({ packed, target, choice });
-  const [program = '', ...args] = [...through, process.execPath, fileURLToPath(import.meta.url)];
+  const input = JSON.stringify({ packed, target, choice } satisfies AskedRestore);
+  const own = fileURLToPath(new URL('./restore-process.js', import.meta.url));
+  const [program = '', ...args] = [...through, process.execPath, own];
   const { stdout, stderr, status } = spawnSync(program, args, { input, encoding: 'utf8', cwd: '/' });
   if (status !== 0) throw new Error(stderr);
   return JSON.parse(stdout) as Became[];
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  let input = '';
-  for await (const text of process.stdin.setEncoding('utf8')) input += String(text);
-  const { packed, target, choice } = JSON.parse(input) as {
-    packed: PackedTree;
-    target: string;
-    choice: RestoreChoice;
-  };
-  process.stdout.write(JSON.stringify(await restoreTree(packed, target, choice)));
 }

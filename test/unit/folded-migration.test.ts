@@ -9,6 +9,7 @@ import { openCatalog } from '../../catalog/open-catalog.js';
 import { foldSet } from '../../catalog/files/fold-set.js';
 import { partsOf } from '../../catalog/files/layers.js';
 import type { Tables } from '../../catalog/schema/tables.js';
+import { projectDir } from '../../config/project-dir.js';
 import { tempFolder } from '../support/trees.js';
 
 const sets = ['2025-12_000001', '2025-12_000002'];
@@ -54,7 +55,7 @@ test('a catalog of the version before, whose migration was killed, is migrated, 
   const killed = `
     import Database from 'better-sqlite3';
     import { Kysely, SqliteDialect } from 'kysely';
-    import { foldedSets } from ${JSON.stringify(new URL('../../catalog/migrations/layer-changes.js', import.meta.url).href)};
+    import { foldedSets } from ${JSON.stringify(path.join(projectDir, 'dist/catalog/migrations/layer-changes.js'))};
     const database = new Database(${JSON.stringify(file)});
     database.pragma('journal_mode = WAL');
     database.exec('begin immediate');

@@ -13,6 +13,7 @@ import { type Catalog, openCatalog } from '../../catalog/open-catalog.js';
 import type { FileRow } from '../../catalog/rows.js';
 import { compareSets } from '../../catalog/sets/compare-sets.js';
 import { purgeErased } from '../../catalog/tapes/purge-erased.js';
+import { projectDir } from '../../config/project-dir.js';
 import { fromBytes, toBytes } from '../../entry/byte-string.js';
 import { GroupPlanner } from '../../source/group-planner.js';
 import type { WalkedEntry } from '../../source/walked-entry.js';
@@ -286,14 +287,14 @@ test('a scan that is killed after it was laid on its base, or in its middle, goe
   const packed = { state: stateCode('packed'), tar_offset: 512, sha256: Buffer.alloc(32, 1) };
   await catalog.updateTable('entries').set(packed).execute();
   await complete(catalog, full);
-  const entry = (what: string) => JSON.stringify(new URL(`../${what}.js`, import.meta.url).href);
+  const entry = (what: string) => JSON.stringify(path.join(projectDir, 'dist', `${what}.js`));
   const killed = await begin(catalog, 'incremental');
   const cursors: number[] = [];
   for (const killAfter of [0, 21_000, 1000]) {
     const program = `
-      import { openCatalog } from ${entry('../catalog/open-catalog')};
-      import { GroupPlanner } from ${entry('../source/group-planner')};
-      import { file, limits } from ${entry('support/scanned-sets')};
+      import { openCatalog } from ${entry('catalog/open-catalog')};
+      import { GroupPlanner } from ${entry('source/group-planner')};
+      import { file, limits } from ${entry('test/support/scanned-sets')};
       const catalog = await openCatalog(${JSON.stringify(at)});
       const { planner, after = '' } = await GroupPlanner.resume(catalog, ${JSON.stringify(killed)}, limits);
       let left = ${killAfter};

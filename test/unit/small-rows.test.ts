@@ -10,6 +10,7 @@ import { filesNamed } from '../../catalog/files/search.js';
 import { migrations } from '../../catalog/migrations/migrations.js';
 import { openCatalog, type Catalog } from '../../catalog/open-catalog.js';
 import type { Tables } from '../../catalog/schema/tables.js';
+import { projectDir } from '../../config/project-dir.js';
 import { tempFolder } from '../support/trees.js';
 
 const [first, second] = ['2026-01_000001', '2026-01_000002'];
@@ -111,7 +112,7 @@ test('a catalog whose migration to small rows was killed before its end is as it
   const killed = `
     import Database from 'better-sqlite3';
     import { Kysely, SqliteDialect } from 'kysely';
-    import { smallRows } from ${JSON.stringify(new URL('../../catalog/migrations/row-changes.js', import.meta.url).href)};
+    import { smallRows } from ${JSON.stringify(path.join(projectDir, 'dist/catalog/migrations/row-changes.js'))};
     const database = new Database(${JSON.stringify(file)});
     database.pragma('journal_mode = WAL');
     // So that pages of it are in the log when it is killed.

@@ -42,3 +42,16 @@ test('a run of the tests ends with what was skipped and why, and how many have p
   const whole = printed(file, "import { test } from 'node:test'; test('passes', () => {});");
   assert.ok(whole.endsWith('\nSkipped: nothing\n\n1 passed, 0 failed\n'), whole);
 });
+
+test('what fails is told with its place in the source, where the file has a map of it', (t) => {
+  const file = path.join(tempFolder(t), 'built.test.js');
+  // The only line of the file is line 12, column 5 of the source.
+  const map = { version: 3, sources: ['../written.test.ts'], names: [], mappings: 'AAWI' };
+  writeFileSync(`${file}.map`, JSON.stringify(map));
+  const output = printed(
+    file,
+    "require('node:test').test('fails', () => { throw new Error('as it is to'); });",
+  );
+  assert.match(output, /written\.test\.ts:12:5/);
+  assert.doesNotMatch(output, /built\.test\.js/);
+});
