@@ -1,7 +1,7 @@
-import { Header, type HeaderData } from 'tar/header';
 import { toBytes } from '../../entry/byte-string.js';
 import { paxRecord } from './pax-record.js';
 import { type HeaderFields, paddedBytes, recordBytes } from './tar-records.js';
+import { putChecksum, putOctal, ustarBlock } from './ustar-block.js';
 
 /** Names and numbers that a ustar header cannot represent. */
 export function fieldRecords(fields: HeaderFields): Buffer[] {
@@ -48,17 +48,13 @@ const maxPaxBlocks = 1000;
 function paxBlock(bodyBytes: number): Buffer {
   const known = paxBlocks.get(bodyBytes);
   if (known !== undefined) return known;
-  const head = {
-    path: 'PaxHeader/tapeflow',
-    type: 'ExtendedHeader',
-    size: bodyBytes,
-    mode: 0o644,
-    uid: 0,
-    gid: 0,
-    mtime: new Date(0),
-  };
-  const block = Buffer.alloc(recordBytes);
-  new Header(head as HeaderData).encode(block);
+  const block = ustarBlock('x', 0o644, [0, 0]) ?? Buffer.alloc(recordBytes);
+  block.write('PaxHeader/tapeflow', 'latin1');
+  putOctal(block, 124, bodyBytes);
+  putOctal(block, 136, 0);
+  let sum = 0;
+  for (const byte of block) sum += byte;
+  putChecksum(block, 0, sum);
   if (paxBlocks.size >= maxPaxBlocks) paxBlocks.clear();
   paxBlocks.set(bodyBytes, block);
   return block;
