@@ -219,23 +219,27 @@ test('kill -9 of everything in the middle: the same command goes on, and nothing
   assert.equal(onTape.length, 2 * result.archives + 1, 'with the end mark');
 });
 
-test('two backups at once share one server; both complete, with numbers of their own', async (t) => {
-  const sources = tempFolder(t);
-  manyFiles(path.join(sources, 'a'), 100);
-  manyFiles(path.join(sources, 'b'), 100);
-  const installation = await Installation.make(t);
-  const [a, b] = await Promise.all([
-    installation.json<Result>(['backup', path.join(sources, 'a')]),
-    installation.json<Result>(['backup', path.join(sources, 'b')]),
-  ]);
-  assert.equal(a.status, 'completed');
-  assert.equal(b.status, 'completed');
-  assert.deepEqual(
-    [a.setId, b.setId].sort().map((id) => id.slice(-6)),
-    ['000001', '000002'],
-  );
-  await installation.quiet();
-});
+test(
+  'two backups at once share one server; both complete, with numbers of their own',
+  { skip: longTest },
+  async (t) => {
+    const sources = tempFolder(t);
+    manyFiles(path.join(sources, 'a'), 100);
+    manyFiles(path.join(sources, 'b'), 100);
+    const installation = await Installation.make(t);
+    const [a, b] = await Promise.all([
+      installation.json<Result>(['backup', path.join(sources, 'a')]),
+      installation.json<Result>(['backup', path.join(sources, 'b')]),
+    ]);
+    assert.equal(a.status, 'completed');
+    assert.equal(b.status, 'completed');
+    assert.deepEqual(
+      [a.setId, b.setId].sort().map((id) => id.slice(-6)),
+      ['000001', '000002'],
+    );
+    await installation.quiet();
+  },
+);
 
 test('direct mode writes straight to the tape with the same result, here of what a list names', async (t) => {
   const source = tempFolder(t);

@@ -8,7 +8,7 @@ import { lockDrive } from '../../tape/drives/drive-lock.js';
 import { Installation } from '../support/installation.js';
 import { queuesOf } from '../../workflows/queues.js';
 import { setsInProcess } from '../support/sets-in-process.js';
-import { manyFiles, tempFolder, writeTree } from '../support/trees.js';
+import { longTest, manyFiles, tempFolder, writeTree } from '../support/trees.js';
 
 test('sets, status, ls, find, trace and doctor tell the same story of a set', async (t) => {
   const source = tempFolder(t);
@@ -130,29 +130,33 @@ test('a reader that has had enough ends a list, without a complaint', async (t) 
   assert.equal(code, 0);
 });
 
-test('doctor with a server that runs checks its version, clock and workers', async (t) => {
-  const source = tempFolder(t);
-  writeTree(source, { a: 'x' });
-  const installation = await Installation.make(t);
-  const { setId } = await installation.json<{ setId: string }>(['backup', source, '--detach']);
-  await installation.run(['watch', setId]);
-  const doctor = await installation.run(['doctor']);
-  assert.equal(doctor.code, 0, doctor.stdout);
-  assert.match(
-    doctor.stdout,
-    /Temporal: embedded server 1\.\d+\.\d+ at 127\.0\.0\.1:\d+, namespace default, UI http/,
-  );
-  const queues = queuesOf(installation.shortId);
-  for (const queue of [
-    queues.archive,
-    queues.host(undefined),
-    queues.compress(undefined),
-    queues.drive('lto1'),
-    queues.driveHost('lto1'),
-  ])
-    assert.match(doctor.stdout, new RegExp(`ok +queue ${queue}: served by \\w+ worker .*at .*, pid \\d+`));
-  assert.match(doctor.stdout, /ok +clock/);
-  assert.equal((await installation.run(['doctor', '--workers', 'archive'])).code, 0);
-  await installation.run(['down']);
-  assert.equal((await installation.run(['doctor', '--workers', 'archive'])).code, 1);
-});
+test(
+  'doctor with a server that runs checks its version, clock and workers',
+  { skip: longTest },
+  async (t) => {
+    const source = tempFolder(t);
+    writeTree(source, { a: 'x' });
+    const installation = await Installation.make(t);
+    const { setId } = await installation.json<{ setId: string }>(['backup', source, '--detach']);
+    await installation.run(['watch', setId]);
+    const doctor = await installation.run(['doctor']);
+    assert.equal(doctor.code, 0, doctor.stdout);
+    assert.match(
+      doctor.stdout,
+      /Temporal: embedded server 1\.\d+\.\d+ at 127\.0\.0\.1:\d+, namespace default, UI http/,
+    );
+    const queues = queuesOf(installation.shortId);
+    for (const queue of [
+      queues.archive,
+      queues.host(undefined),
+      queues.compress(undefined),
+      queues.drive('lto1'),
+      queues.driveHost('lto1'),
+    ])
+      assert.match(doctor.stdout, new RegExp(`ok +queue ${queue}: served by \\w+ worker .*at .*, pid \\d+`));
+    assert.match(doctor.stdout, /ok +clock/);
+    assert.equal((await installation.run(['doctor', '--workers', 'archive'])).code, 0);
+    await installation.run(['down']);
+    assert.equal((await installation.run(['doctor', '--workers', 'archive'])).code, 1);
+  },
+);

@@ -136,25 +136,29 @@ const verifyLatest = (): ScheduledReading => ({
   ...{ kind: 'verify', drive: 'lto1', percent: 100, subject: { latest: [live().source] } },
 });
 
-test('a verify of the newest set follows it from run to run, and damage fails the run with the reason', async (t) => {
-  const set = await resultOf(begin(t));
-  const first = await readingOf(schedule(t, 'check', verifyLatest()));
-  assert.equal(first?.status, 'completed');
-  const { subject, archives } = await summarizeRetrieval(live().catalog, first.id);
-  assert.deepEqual([subject, archives], [set.setId, 3]);
-  const newer = await resultOf(begin(t));
-  const folder = path.join(live().settings.drives[0]?.path ?? '', newer.setId);
-  const file = path.join(folder, readdirSync(folder).find((name) => name.includes('.tar')) ?? '');
-  const bytes = readFileSync(file);
-  bytes.writeUInt8(bytes.readUInt8(bytes.length >> 1) ^ 1, bytes.length >> 1);
-  writeFileSync(file, bytes);
-  await assert.rejects((await runOf(t, 'check', 'scheduledReading')).result(), (error: Error) =>
-    /^verify-\d+ has ended incomplete: ./.test(rootMessage(error)),
-  );
-  const last = await lastRun('check');
-  assert.match(runTrouble(last) ?? '', /^its last run, verify-\d+, ended incomplete: \S+/);
-  assert.equal((await retrievalNamed(live().catalog, last?.id ?? '')).subject, newer.setId);
-});
+test(
+  'a verify of the newest set follows it from run to run, and damage fails the run with the reason',
+  { skip: longTest },
+  async (t) => {
+    const set = await resultOf(begin(t));
+    const first = await readingOf(schedule(t, 'check', verifyLatest()));
+    assert.equal(first?.status, 'completed');
+    const { subject, archives } = await summarizeRetrieval(live().catalog, first.id);
+    assert.deepEqual([subject, archives], [set.setId, 3]);
+    const newer = await resultOf(begin(t));
+    const folder = path.join(live().settings.drives[0]?.path ?? '', newer.setId);
+    const file = path.join(folder, readdirSync(folder).find((name) => name.includes('.tar')) ?? '');
+    const bytes = readFileSync(file);
+    bytes.writeUInt8(bytes.readUInt8(bytes.length >> 1) ^ 1, bytes.length >> 1);
+    writeFileSync(file, bytes);
+    await assert.rejects((await runOf(t, 'check', 'scheduledReading')).result(), (error: Error) =>
+      /^verify-\d+ has ended incomplete: ./.test(rootMessage(error)),
+    );
+    const last = await lastRun('check');
+    assert.match(runTrouble(last) ?? '', /^its last run, verify-\d+, ended incomplete: \S+/);
+    assert.equal((await retrievalNamed(live().catalog, last?.id ?? '')).subject, newer.setId);
+  },
+);
 
 test('a copy goes on with what waits for a tape, is begun once, and a run with nothing to copy is a success', async (t) => {
   const { setId } = await resultOf(begin(t));
@@ -176,31 +180,38 @@ test('a copy goes on with what waits for a tape, is begun once, and a run with n
   assert.deepEqual([last?.state, last?.id, last?.reason], ['completed', null, null]);
 });
 
-test('a run of a verify that is ended leaves it alone; one without a set, or of another kind, fails with a sentence', async (t) => {
-  await resultOf(begin(t));
-  live().hold('readArchive');
-  const ended = await schedule(t, 'ended', verifyLatest());
-  await live().held('readArchive');
-  await ended.terminate('by a test');
-  live().letGo();
-  await waitFor(async () => (await lastRun('ended'))?.state === 'completed', 'the verify to come to its end');
+test(
+  'a run of a verify that is ended leaves it alone; one without a set, or of another kind, fails with a sentence',
+  { skip: longTest },
+  async (t) => {
+    await resultOf(begin(t));
+    live().hold('readArchive');
+    const ended = await schedule(t, 'ended', verifyLatest());
+    await live().held('readArchive');
+    await ended.terminate('by a test');
+    live().letGo();
+    await waitFor(
+      async () => (await lastRun('ended'))?.state === 'completed',
+      'the verify to come to its end',
+    );
 
-  const { catalog, settings } = live();
-  const nothing = {
-    ...{ sources: ['/none'], excludes: [], pool: 'A', drive: 'lto1', mode: 'full', direct: false },
-    options: snapshotOptions(settings),
-  };
-  const { set } = await openSet(catalog, nothing, { fresh: true });
-  await catalog.updateTable('sets').set({ state: 'completed' }).where('id', '=', set.id).execute();
-  const latest = { latest: ['/none'] };
-  assert.equal(await subjectName(catalog, latest, 'copy'), set.id, 'it has stored nothing itself');
-  const none: ScheduledReading = { ...verifyLatest(), subject: latest };
-  await assert.rejects((await schedule(t, 'none', none)).result());
-  assert.match(
-    runTrouble(await lastRun('none')) ?? '',
-    /its last run failed: There is no completed set of \/none/,
-  );
-  await assert.rejects((await runOf(t, 'none', 'scheduledBackup')).result(), (error: Error) =>
-    /The schedule none backs nothing up/.test(rootMessage(error)),
-  );
-});
+    const { catalog, settings } = live();
+    const nothing = {
+      ...{ sources: ['/none'], excludes: [], pool: 'A', drive: 'lto1', mode: 'full', direct: false },
+      options: snapshotOptions(settings),
+    };
+    const { set } = await openSet(catalog, nothing, { fresh: true });
+    await catalog.updateTable('sets').set({ state: 'completed' }).where('id', '=', set.id).execute();
+    const latest = { latest: ['/none'] };
+    assert.equal(await subjectName(catalog, latest, 'copy'), set.id, 'it has stored nothing itself');
+    const none: ScheduledReading = { ...verifyLatest(), subject: latest };
+    await assert.rejects((await schedule(t, 'none', none)).result());
+    assert.match(
+      runTrouble(await lastRun('none')) ?? '',
+      /its last run failed: There is no completed set of \/none/,
+    );
+    await assert.rejects((await runOf(t, 'none', 'scheduledBackup')).result(), (error: Error) =>
+      /The schedule none backs nothing up/.test(rootMessage(error)),
+    );
+  },
+);

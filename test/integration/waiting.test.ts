@@ -161,7 +161,7 @@ test('pause stops, resume goes on, cancel keeps what is staged, retry finishes i
 // A second worker that is not refused would run for ever: then the time-out is the failure.
 test(
   'a second worker for a drive is refused and names the first, until that one is dead',
-  { timeout: 120_000 },
+  { timeout: 120_000, skip: longTest },
   async (t) => {
     const source = tempFolder(t);
     manyFiles(source, 10);

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { noBrowser, openTab } from '../support/browser.js';
 import { Installation } from '../support/installation.js';
-import { tempFolder, writeTree } from '../support/trees.js';
+import { longTest, tempFolder, writeTree } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
 /** A name that would do something if it were no text, or if it were a template. */
@@ -24,7 +24,7 @@ test('the page speaks the language of its settings, and names stay as they are',
   const folder = tempFolder(t);
   writeTree(folder, { [`${hostile}/file`]: 'text' });
   await installation.run(['backup', path.join(folder, hostile), '--detach']);
-  await t.test('in a browser', { skip: noBrowser }, async (inner) => {
+  await t.test('in a browser', { skip: noBrowser || longTest }, async (inner) => {
     const { page, faults } = await openTab(inner);
     await page.goto(url);
     assert.equal(await page.locator('html').getAttribute('lang'), 'zh-CN');
