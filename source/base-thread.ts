@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openCatalog } from '../catalog/open-catalog.js';
 import { ComparedRows } from '../catalog/sets/compared-rows.js';
+import { toErrorData } from '../config/thread-errors.js';
 import { packPage } from './base-pages.js';
 import { pagesAhead, type BaseJob, type BaseMessage } from './read-base-in-thread.js';
 
@@ -27,7 +28,6 @@ try {
   }
   post({ ended: true });
 } catch (error) {
-  const { message, code, stack } = error as NodeJS.ErrnoException;
-  post({ failed: { message, code, stack } });
+  post({ failed: toErrorData(error) });
 }
 port?.close();

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { ComparedRow } from '../catalog/sets/compared-layer.js';
+import { toErrorData, fromErrorData, type ErrorData } from '../config/thread-errors.js';
 import { unpackPage, type PackedPage } from './base-pages.js';
 import type { PagesOfBase } from './base-set.js';
 
@@ -17,8 +18,7 @@ export interface BaseJob {
 export interface BaseMessage {
   page?: PackedPage;
   ended?: true;
-  /** Its error, reduced to what can be sent between threads. */
-  failed?: { message: string; code: string | undefined; stack: string | undefined };
+  failed?: ErrorData;
 }
 
 /** Pages of a thousand rows that the thread reads ahead of the walk; each takes about 200 kB. */
@@ -54,7 +54,7 @@ export class BaseReader implements PagesOfBase {
     // From now on, whenever the first page is asked for.
     const sent: BaseMessage[] = [];
     worker.on('message', (message: BaseMessage) => sent.push(message));
-    worker.on('error', ({ message, stack }) => sent.push({ failed: { message, code: undefined, stack } }));
+    worker.on('error', (error) => sent.push({ failed: toErrorData(error) }));
     return pagesOf(worker, sent);
   }
 
@@ -71,7 +71,7 @@ async function* pagesOf(worker: Worker, sent: BaseMessage[]): AsyncGenerator<Com
       continue;
     }
     const { page, failed } = message;
-    if (failed !== undefined) throw Object.assign(new Error(failed.message), failed);
+    if (failed !== undefined) throw fromErrorData(failed);
     if (page === undefined) return;
     worker.postMessage('taken');
     yield unpackPage(page);

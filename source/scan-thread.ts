@@ -5,6 +5,7 @@ import type { Holding } from '../catalog/sets/holdings.js';
 import { tallyOf } from '../catalog/sets/scan-state.js';
 import { listOf } from '../catalog/sets/set-lists.js';
 import { setNamed } from '../catalog/sets/sets.js';
+import { toErrorData } from '../config/thread-errors.js';
 import { ThreadWatch } from '../disk/thread-watch.js';
 import { missingAttributesReason } from '../native/addon.js';
 import { requireNotGivenUp } from './given-up.js';
@@ -108,6 +109,5 @@ async function run(job: ScanJob): Promise<void> {
 try {
   await run(workerData as ScanJob);
 } catch (error) {
-  const { message, code, stack } = error as NodeJS.ErrnoException;
-  report({ failed: { message, code, stack } });
+  report({ failed: toErrorData(error) });
 }

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { fromErrorData, type ErrorData } from '../config/thread-errors.js';
 import { ThreadWatch } from '../disk/thread-watch.js';
 import type { ExcludeRule } from '../entry/excludes.js';
 import type { TakenOptions } from '../entry/tally.js';
@@ -32,8 +33,7 @@ export interface ScanMessage {
   stopped?: true;
   /** Sources that hold so little that the scan was not begun. */
   shrunk?: Shrunk[];
-  /** The thread's error, reduced to what can be sent between threads. */
-  failed?: { message: string; code: string | undefined; stack: string | undefined };
+  failed?: ErrorData;
 }
 
 /**
@@ -66,8 +66,7 @@ export function scanInThread(
       if (message.progress !== undefined) onProgress(message.progress);
       if (message.done === true) done = true;
       if (message.shrunk !== undefined) reject(shrunkFailure(message.shrunk));
-      if (message.failed !== undefined)
-        reject(Object.assign(new Error(message.failed.message), message.failed));
+      if (message.failed !== undefined) reject(fromErrorData(message.failed));
     });
     worker.once('error', reject);
     worker.once('exit', () => resolve(done));

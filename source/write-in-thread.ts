@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { ScanRows } from '../catalog/files/file-batch.js';
+import { fromErrorData, type ErrorData } from '../config/thread-errors.js';
 import { ThreadWatch } from '../disk/thread-watch.js';
 import { arraysOf, type BatchWriter, type ScanBatch } from '../catalog/files/write-batch.js';
 
@@ -14,8 +15,7 @@ export interface WriteJob {
 /** The writing thread's answer to each batch. */
 export interface WriteMessage {
   written?: ScanRows;
-  /** Its error, reduced to what can be sent between threads. */
-  failed?: { message: string; code: string | undefined; stack: string | undefined };
+  failed?: ErrorData;
 }
 
 /** Batches that may wait while one is being committed; each takes a few megabytes. */
@@ -52,7 +52,7 @@ export class ThreadWriter implements BatchWriter {
     worker.on('message', ({ written, failed }: WriteMessage) => {
       this.inFlight -= 1;
       if (written !== undefined) this.done.push(written);
-      if (failed !== undefined) this.failure = Object.assign(new Error(failed.message), failed);
+      if (failed !== undefined) this.failure = fromErrorData(failed);
     });
     worker.on('error', (error) => {
       this.inFlight = 0;

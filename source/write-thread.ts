@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { fencedBy } from '../catalog/sqlite/fence.js';
 import { openCatalog } from '../catalog/open-catalog.js';
+import { toErrorData } from '../config/thread-errors.js';
 import { ThreadWatch } from '../disk/thread-watch.js';
 import { requireNotGivenUp } from './given-up.js';
 import { arraysOf, writeBatch, type ScanBatch } from '../catalog/files/write-batch.js';
@@ -22,8 +23,7 @@ async function write(batch: ScanBatch): Promise<void> {
       parentPort?.postMessage(answer, arraysOf(batch.files));
       return;
     } catch (error) {
-      const { message, code, stack } = error as NodeJS.ErrnoException;
-      failure = { failed: { message, code, stack } };
+      failure = { failed: toErrorData(error) };
     }
   }
   parentPort?.postMessage(failure);

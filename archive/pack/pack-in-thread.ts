@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { Worker } from 'node:worker_threads';
 import { currentSharedGroup, type SharedGroup } from '../../config/shared-group.js';
-import { SideError, type Side } from '../../config/sides.js';
+import { fromErrorData, type ErrorData } from '../../config/thread-errors.js';
 import { ThreadWatch } from '../../disk/thread-watch.js';
 import type { UnchangedMember, PackedMember, SkippedMember } from '../../entry/member.js';
 import type { PackedBatch, PackEntry, PackOptions, PackOutcome, PackProgress } from './pack-options.js';
@@ -25,15 +25,7 @@ export interface PackReport {
   batch?: PackedBatch;
   progress?: PackProgress;
   done?: PackOutcome;
-  failed?: {
-    message: string;
-    code: string | undefined;
-    path: string | undefined;
-    syscall: string | undefined;
-    stack: string | undefined;
-    /** Undefined for errors without a side. */
-    side: Side | undefined;
-  };
+  failed?: ErrorData;
 }
 
 /** Whom a packing thread asks, from whom an answer may never come. */
@@ -127,7 +119,7 @@ export async function packInThread(pack: ThreadedPack): Promise<PackOutcome> {
         if (report.ready === true) feeding = feed().catch(fail);
         if (report.done !== undefined) resolve(report.done);
         if (report.failed !== undefined) {
-          reject(signal.aborted ? reasonOf(signal) : (failure ?? systemError(report.failed)));
+          reject(signal.aborted ? reasonOf(signal) : (failure ?? fromErrorData(report.failed)));
         }
       };
       // The thread may be older than this pack, and what it hears must not count as a part of what made it.
@@ -177,14 +169,4 @@ function asksNow(watch: ThreadWatch, sent: SentNames): ReturnType<PackAsks['now'
 
 function reasonOf(signal: AbortSignal): Error {
   return signal.reason instanceof Error ? signal.reason : new Error('stopped');
-}
-
-function systemError(failed: NonNullable<PackReport['failed']>): Error {
-  const { message, side, ...rest } = failed;
-  const { code, path } = rest;
-  if (side !== undefined && code !== undefined) return new SideError(side, { message, code, path });
-  return Object.assign(
-    new Error(message),
-    Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)),
-  );
 }

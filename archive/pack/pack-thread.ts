@@ -1,6 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { setSharedGroup } from '../../config/shared-group.js';
-import { sideOf, withSide } from '../../config/sides.js';
+import { withSide } from '../../config/sides.js';
+import { toErrorData } from '../../config/thread-errors.js';
 import { ThreadWatch } from '../../disk/thread-watch.js';
 import { Packer } from './pack.js';
 import type { PackCommand, PackJob, PackReport } from './pack-in-thread.js';
@@ -58,8 +59,6 @@ for (;;) {
     report({ done: await pack(command.job) });
   } catch (error) {
     // The thread reads sources and writes its output; output errors already have a side.
-    const met = withSide('source', error);
-    const { message, code, path, syscall, stack } = met as NodeJS.ErrnoException;
-    report({ failed: { message, code, path, syscall, stack, side: sideOf(met) } });
+    report({ failed: toErrorData(withSide('source', error)) });
   }
 }

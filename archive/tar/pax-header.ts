@@ -48,7 +48,8 @@ const maxPaxBlocks = 1000;
 function paxBlock(bodyBytes: number): Buffer {
   const known = paxBlocks.get(bodyBytes);
   if (known !== undefined) return known;
-  const block = ustarBlock('x', 0o644, [0, 0]) ?? Buffer.alloc(recordBytes);
+  const block = ustarBlock('x', 0o644, [0, 0]);
+  if (block === undefined) throw new Error('a pax header has no room for its own numbers');
   block.write('PaxHeader/tapeflow', 'latin1');
   putOctal(block, 124, bodyBytes);
   putOctal(block, 136, 0);

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { SideError, type Side } from '../../config/sides.js';
+import { fromErrorData, type ErrorData } from '../../config/thread-errors.js';
 import type { ArchiveInfo } from './unpack.js';
 import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
 
@@ -15,14 +15,8 @@ export interface UnpackReport {
   /** Bytes of content so far. */
   bytes?: number;
   done?: ArchiveInfo;
-  failed?: {
-    message: string;
-    code: string | undefined;
-    path: string | undefined;
-    /** Undefined for errors without a side. */
-    side: Side | undefined;
-    damaged: boolean;
-  };
+  /** `damaged`: the archive itself is. */
+  failed?: ErrorData & { damaged: boolean };
 }
 
 export interface UnpackThreadData extends UnpackOptions {
@@ -85,12 +79,9 @@ export async function unpackInThread(unpack: ThreadedUnpack): Promise<ArchiveInf
         if (report.ready === true) feeding = feed().catch(fail);
         if (report.done !== undefined) resolve(report.done);
         if (report.failed !== undefined) {
-          const { message, damaged, code, path, side } = report.failed;
+          const { damaged, ...error } = report.failed;
           if (signal.aborted) reject(signal.reason instanceof Error ? signal.reason : new Error('stopped'));
-          else if (damaged) reject(new ArchiveUnreadable(message));
-          else if (side !== undefined && code !== undefined)
-            reject(new SideError(side, { message, code, path }));
-          else reject(Object.assign(new Error(message), { code, path }));
+          else reject(damaged ? new ArchiveUnreadable(error.message) : fromErrorData(error));
         }
       });
       thread.once('error', reject);

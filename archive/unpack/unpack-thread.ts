@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { sideOf } from '../../config/sides.js';
+import { toErrorData } from '../../config/thread-errors.js';
 import { ArchiveDamaged } from '../readers/archive-file.js';
 import { Unpacker, type ArchiveInfo } from './unpack.js';
 import type { Unpacked } from './unpack-options.js';
@@ -51,8 +51,6 @@ async function unpack(options: UnpackThreadData): Promise<ArchiveInfo> {
 try {
   report({ done: await unpack(workerData as UnpackThreadData) });
 } catch (error) {
-  const { message, code, path } = error as NodeJS.ErrnoException;
-  const damaged = error instanceof ArchiveDamaged;
-  report({ failed: { message, code, path, side: sideOf(error), damaged } });
+  report({ failed: { ...toErrorData(error), damaged: error instanceof ArchiveDamaged } });
 }
 port.close();
