@@ -1,6 +1,6 @@
 import type { Attempt } from '../operations/attempt.js';
 import type { Asked } from './asked.js';
-import { type Condition, catalogCondition } from './conditions.js';
+import { type Condition, usualCondition } from './conditions.js';
 import { RunningStep } from './running-step.js';
 import { toApplicationFailure } from './step-failure.js';
 
@@ -18,7 +18,7 @@ const heartbeatEveryMs = 1000;
  */
 export async function asAttempt<Result>(
   body: (attempt: Attempt) => Promise<Result>,
-  condition: Condition = catalogCondition,
+  condition: Condition = usualCondition,
   asks?: Asked,
 ): Promise<Result> {
   const step = new RunningStep(asks);

@@ -12,7 +12,7 @@ import {
   type Whom,
   type DriveWork,
 } from './asked.js';
-import { type Condition, catalogCondition } from './conditions.js';
+import { type Condition, usualCondition } from './conditions.js';
 import { HeartbeatLease } from './heartbeat-lease.js';
 import { MovedBytes } from './moved-bytes.js';
 
@@ -63,7 +63,7 @@ export class RunningStep {
         this.moved.tell(details);
         this.goOn();
       },
-      commit: (step) => this.outlast(catalogCondition, step),
+      commit: (step) => this.outlast(usualCondition, step),
     };
   }
 

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { ComparedRow } from '../catalog/sets/compared-layer.js';
 import { toErrorData, fromErrorData, type ErrorData } from '../config/thread-errors.js';
+import { ThreadProgram } from '../config/thread-program.js';
 import { unpackPage, type PackedPage } from './base-pages.js';
 import type { PagesOfBase } from './base-set.js';
 
@@ -20,6 +21,8 @@ export interface BaseMessage {
   ended?: true;
   failed?: ErrorData;
 }
+
+const program = new ThreadProgram(new URL('./base-thread.js', import.meta.url));
 
 /** Pages of a thousand rows that the thread reads ahead of the walk; each takes about 200 kB. */
 export const pagesAhead = 8;
@@ -46,7 +49,7 @@ export class BaseReader implements PagesOfBase {
   ): AsyncGenerator<ComparedRow[]> | undefined {
     if (entries <= this.alone) return undefined;
     void this.worker?.terminate();
-    const worker = new Worker(new URL('./base-thread.js', import.meta.url), {
+    const worker = program.start({
       workerData: { catalogFile: this.catalogFile, setId, after } satisfies BaseJob,
       resourceLimits: { maxYoungGenerationSizeMb: 8 },
     });

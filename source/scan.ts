@@ -1,10 +1,12 @@
-import { Worker } from 'node:worker_threads';
 import { fromErrorData, type ErrorData } from '../config/thread-errors.js';
+import { ThreadProgram } from '../config/thread-program.js';
 import { ThreadWatch } from '../disk/thread-watch.js';
 import type { ExcludeRule } from '../entry/excludes.js';
 import type { TakenOptions } from '../entry/tally.js';
 import type { PlanLimits } from './group-cutter.js';
 import { shrunkFailure, type Shrunk } from './shrunk.js';
+
+const program = new ThreadProgram(new URL('./scan-thread.js', import.meta.url));
 
 export interface ScanProgress {
   entries: number;
@@ -54,7 +56,7 @@ export function scanInThread(
   const stop = () => watch.tell('stop');
   if (signal.aborted) stop();
   signal.addEventListener('abort', stop);
-  const worker = new Worker(new URL('./scan-thread.js', import.meta.url), {
+  const worker = program.start({
     workerData: { ...job, watch: watch.shared } satisfies ScanJob,
     // Most objects of the walk are short-lived: a small young generation keeps garbage from piling up, and an old
     // generation below 1 GB grows in small steps.

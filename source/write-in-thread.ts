@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { ScanRows } from '../catalog/files/file-batch.js';
 import { fromErrorData, type ErrorData } from '../config/thread-errors.js';
+import { ThreadProgram } from '../config/thread-program.js';
 import { ThreadWatch } from '../disk/thread-watch.js';
 import { arraysOf, type BatchWriter, type ScanBatch } from '../catalog/files/write-batch.js';
 
@@ -17,6 +18,8 @@ export interface WriteMessage {
   written?: ScanRows;
   failed?: ErrorData;
 }
+
+const program = new ThreadProgram(new URL('./write-thread.js', import.meta.url));
 
 /** Batches that may wait while one is being committed; each takes a few megabytes. */
 const maxWaiting = 1;
@@ -45,7 +48,7 @@ export class ThreadWriter implements BatchWriter {
   ) {}
 
   private start(): Worker {
-    const worker = new Worker(new URL('./write-thread.js', import.meta.url), {
+    const worker = program.start({
       workerData: { catalogFile: this.catalogFile, watch: this.watch.shared } satisfies WriteJob,
       resourceLimits: { maxYoungGenerationSizeMb: 8 },
     });

@@ -13,7 +13,7 @@ import { lostCopy, stageArchive, stagedFor } from '../../operations/retrievals/s
 import { requireForReading } from '../../tape/drives/loaded-tape.js';
 import { asked } from '../asked.js';
 import { asDriveAttempt } from '../attempt.js';
-import { catalogCondition } from '../conditions.js';
+import { usualCondition } from '../conditions.js';
 import { recordLost } from './read-archive.js';
 import type { Fetched } from '../tape-copy/fetch-archive.js';
 
@@ -23,7 +23,7 @@ import type { Fetched } from '../tape-copy/fetch-archive.js';
  * another one is read later, or the archive is recorded as failed.
  */
 export function fetchForTarget(deps: DriveDeps, ref: RetrievalRef): Promise<Fetched> {
-  return asDriveAttempt(asked(deps, 'staging'), catalogCondition, async (attempt) => {
+  return asDriveAttempt(asked(deps, 'staging'), usualCondition, async (attempt) => {
     const { catalog, drive, settings } = deps;
     const row = await pendingArchive(catalog, ref.id, ref.no);
     if (row === undefined) return 'gone';

@@ -19,7 +19,7 @@ import { hasEndMark } from '../../tape/labels/end-mark.js';
 import { requireForReading, type LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { asked } from '../asked.js';
 import { asDriveAttempt } from '../attempt.js';
-import { catalogCondition } from '../conditions.js';
+import { usualCondition } from '../conditions.js';
 import type { DriveDeps, RetrievalRef } from '../../operations/deps.js';
 import { readyTarget } from '../../operations/retrievals/ready-target.js';
 import { isTargetElsewhere } from '../../operations/retrievals/restore-target.js';
@@ -33,7 +33,7 @@ import { english } from '../../messages/sentence.js';
  * continues.
  */
 export function readArchive(deps: DriveDeps, ref: RetrievalRef): Promise<'elsewhere' | undefined> {
-  return asDriveAttempt(asked(deps, 'target'), catalogCondition, async (attempt) => {
+  return asDriveAttempt(asked(deps, 'target'), usualCondition, async (attempt) => {
     const { catalog, drive } = deps;
     const row = await pendingArchive(catalog, ref.id, ref.no);
     if (row === undefined) return undefined;

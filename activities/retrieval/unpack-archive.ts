@@ -15,7 +15,7 @@ import { confirmStaged, stagedFor, waitUntilStaged } from '../../operations/retr
 import { english } from '../../messages/sentence.js';
 import { askedTarget } from './asked-target.js';
 import { asDriveAttempt } from '../attempt.js';
-import { catalogCondition } from '../conditions.js';
+import { usualCondition } from '../conditions.js';
 
 /** Milliseconds between two checks of the target. */
 const lookEveryMs = 1000;
@@ -26,7 +26,7 @@ const lookEveryMs = 1000;
  * from tape again; problems of single members are recorded, as when a drive's host restores.
  */
 export function unpackArchive(deps: Deps, ref: RetrievalRef): Promise<void> {
-  return asDriveAttempt(askedTarget(deps.settings, ref.id), catalogCondition, async (attempt) => {
+  return asDriveAttempt(askedTarget(deps.settings, ref.id), usualCondition, async (attempt) => {
     const { catalog, logger } = deps;
     const row = await pendingArchive(catalog, ref.id, ref.no);
     if (row === undefined) return;
@@ -66,7 +66,7 @@ export function unpackArchive(deps: Deps, ref: RetrievalRef): Promise<void> {
 
 /** Waits, for days if necessary, until the target takes what is still to be restored of an archive. */
 export function waitForTargetRoom(deps: Deps, ref: RetrievalRef, lack: TargetShortage): Promise<void> {
-  return asDriveAttempt(askedTarget(deps.settings, ref.id), catalogCondition, async (attempt) => {
+  return asDriveAttempt(askedTarget(deps.settings, ref.id), usualCondition, async (attempt) => {
     const { catalog } = deps;
     for (;;) {
       const row = await pendingArchive(catalog, ref.id, ref.no);

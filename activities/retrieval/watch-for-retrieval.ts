@@ -10,7 +10,7 @@ import { loadedTapeId } from '../../tape/labels/label.js';
 import { requireForReading, type LoadedTape } from '../../tape/drives/loaded-tape.js';
 import { asked } from '../asked.js';
 import { asDriveAttempt } from '../attempt.js';
-import { catalogCondition } from '../conditions.js';
+import { usualCondition } from '../conditions.js';
 import { pauseFor, type Attempt } from '../../operations/attempt.js';
 import type { DriveDeps, RetrievalRef } from '../../operations/deps.js';
 import { targetHasRoom, type TargetShortage } from '../../operations/retrievals/restore-target.js';
@@ -35,7 +35,7 @@ export function watchForRetrieval(
   lack?: TargetShortage,
   search?: TapeSearch,
 ): Promise<string | null> {
-  return asDriveAttempt(asked(deps, 'target'), catalogCondition, async (attempt) => {
+  return asDriveAttempt(asked(deps, 'target'), usualCondition, async (attempt) => {
     const { catalog } = deps;
     const retrieval = await retrievalNamed(catalog, ref.id);
     const { kind, target } = retrieval;

@@ -11,7 +11,7 @@ import { requireSources } from '../../source/require-sources.js';
 import { resolveTaken, type Taken } from '../../source/taken/resolve-taken.js';
 import { asAttempt } from '../attempt.js';
 import { endingRefusedRun } from './end-refused-run.js';
-import { catalogCondition } from '../conditions.js';
+import { usualCondition } from '../conditions.js';
 import type { Attempt } from '../../operations/attempt.js';
 import type { Deps } from '../../operations/deps.js';
 import { afterLeft, askedSources, whomOfSource, type AskedByThread } from '../set/asked-sources.js';
@@ -163,7 +163,7 @@ export function openScheduledSet(
       return opened;
     });
   };
-  return asAttempt(open, catalogCondition, asks);
+  return asAttempt(open, usualCondition, asks);
 }
 
 /** Whatever `backup` would refuse is refused here too. */

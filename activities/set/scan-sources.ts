@@ -7,7 +7,7 @@ import { ownEntries, ownFolders } from '../../disk/own-folders.js';
 import { setLimit } from '../../tape/requirements/tape-limit.js';
 import { ThreadWatch } from '../../disk/thread-watch.js';
 import { asAttempt } from '../attempt.js';
-import { catalogCondition } from '../conditions.js';
+import { usualCondition } from '../conditions.js';
 import type { Attempt } from '../../operations/attempt.js';
 import type { Deps } from '../../operations/deps.js';
 import { afterLeft, askedSources, whomOfSource } from './asked-sources.js';
@@ -66,5 +66,5 @@ export function scanSources(deps: Deps, setId: string): Promise<ScanProgress> {
     logger.info({ setId, ...last }, 'scanned');
     return last;
   };
-  return asAttempt(scan, catalogCondition, asks);
+  return asAttempt(scan, usualCondition, asks);
 }

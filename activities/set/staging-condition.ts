@@ -1,7 +1,7 @@
 import { onSide } from '../../config/sides.js';
 import type { Asked } from '../asked.js';
 import { asAttempt } from '../attempt.js';
-import { catalogCondition, type Condition } from '../conditions.js';
+import { usualCondition, type Condition } from '../conditions.js';
 import { pauseFor, type Attempt } from '../../operations/attempt.js';
 import type { Deps, GroupRef } from '../../operations/deps.js';
 import { type Shortage, stagingIsFull } from '../../operations/groups/staging-room.js';
@@ -11,7 +11,7 @@ const roomEveryMs = 1000;
 
 /** Conditions of an activity that writes to staging: the disk is full or read-only, or the catalog is out of reach. */
 function stagingCondition({ settings }: Pick<Deps, 'settings'>): Condition {
-  return (error) => stagingIsFull(error, settings.BACKUP_COMPRESS_DIR) ?? catalogCondition(error);
+  return (error) => stagingIsFull(error, settings.BACKUP_COMPRESS_DIR) ?? usualCondition(error);
 }
 
 /**
@@ -35,7 +35,7 @@ export function asRoomAttempt<Result>(
       return 'full';
     }
   };
-  return asAttempt(step, catalogCondition, asks);
+  return asAttempt(step, usualCondition, asks);
 }
 
 /**

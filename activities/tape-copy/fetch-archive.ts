@@ -21,7 +21,7 @@ import { isTooLarge, requireFits } from '../../tape/requirements/tape-limit.js';
 import { english } from '../../messages/sentence.js';
 import { asked } from '../asked.js';
 import { asDriveAttempt } from '../attempt.js';
-import { catalogCondition } from '../conditions.js';
+import { usualCondition } from '../conditions.js';
 
 /** `full`: staging has no room for it now. `gone`: there is nothing to write. */
 export type Fetched = 'staged' | 'full' | 'gone';
@@ -32,7 +32,7 @@ export type Fetched = 'staged' | 'full' | 'gone';
  * this drive's slot. Fails with `TapeNotReady` when someone has to act first.
  */
 export function fetchArchive(deps: DriveDeps, ref: RetrievalRef): Promise<Fetched> {
-  return asDriveAttempt(asked(deps, 'staging'), catalogCondition, async (attempt) => {
+  return asDriveAttempt(asked(deps, 'staging'), usualCondition, async (attempt) => {
     const { catalog, drive, settings } = deps;
     const row = await pendingArchive(catalog, ref.id, ref.no);
     if (row === undefined || row.to_copy === null) return 'gone';

@@ -18,7 +18,7 @@ import type { TapeRequirements } from '../../tape/requirements/tape-requirements
 import { english } from '../../messages/sentence.js';
 import { asked } from '../asked.js';
 import { asDriveAttempt } from '../attempt.js';
-import { catalogCondition } from '../conditions.js';
+import { usualCondition } from '../conditions.js';
 import { patientLooks } from '../retrieval/watch-for-retrieval.js';
 
 /** Milliseconds between two checks of the drive. */
@@ -41,7 +41,7 @@ export function watchForCopy(
     if (search !== undefined) await endSearch(deps.catalog, ref.id, search, deps.drive.settings.name);
     return tape;
   };
-  return asDriveAttempt(asked(deps), catalogCondition, async (attempt) => {
+  return asDriveAttempt(asked(deps), usualCondition, async (attempt) => {
     const { catalog, drive } = deps;
     for (let looks = 1; ; looks += 1) {
       const row = await pendingArchive(catalog, ref.id, ref.no);

@@ -3,7 +3,7 @@ import type { ArchiveReport } from '../../operations/rebuild/import-tape-archive
 import { identitiesHere } from '../../operations/encryption/identities.js';
 import { asked } from '../asked.js';
 import { asDriveAttempt } from '../attempt.js';
-import { catalogCondition } from '../conditions.js';
+import { usualCondition } from '../conditions.js';
 import { inOneMessage } from './one-message.js';
 import type { DriveDeps } from '../../operations/deps.js';
 
@@ -13,7 +13,7 @@ export function readLoadedTape(
   { adopt, identity }: { adopt: boolean; identity?: string },
 ): Promise<WorkerTapeImport> {
   const { settings, catalog, drive, lock } = deps;
-  return asDriveAttempt(asked(deps), catalogCondition, async (attempt) => {
+  return asDriveAttempt(asked(deps), usualCondition, async (attempt) => {
     const reports: ArchiveReport[] = [];
     const said: string[] = [];
     const reading = await importTape({

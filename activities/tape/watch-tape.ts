@@ -12,7 +12,7 @@ import { isTooLarge } from '../../tape/requirements/tape-limit.js';
 import { tapeRequirements, type TapeRequirements } from '../../tape/requirements/tape-requirements.js';
 import { asked } from '../asked.js';
 import { asDriveAttempt } from '../attempt.js';
-import { catalogCondition } from '../conditions.js';
+import { usualCondition } from '../conditions.js';
 import { pauseFor } from '../../operations/attempt.js';
 import type { Deps } from '../../operations/deps.js';
 import type { Drive } from '../../tape/drives/drive.js';
@@ -49,7 +49,7 @@ export interface TapeWatchRequest {
  *   archive.
  */
 export function watchTape(deps: Deps & { drive: Drive }, wish: TapeWatchRequest): Promise<string> {
-  return asDriveAttempt(asked(deps), catalogCondition, async (attempt) => {
+  return asDriveAttempt(asked(deps), usualCondition, async (attempt) => {
     const { catalog } = deps;
     let said: string | undefined;
     let advice = '';

@@ -1,7 +1,8 @@
 import { AsyncResource } from 'node:async_hooks';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { currentSharedGroup, type SharedGroup } from '../../config/shared-group.js';
 import { fromErrorData, type ErrorData } from '../../config/thread-errors.js';
+import { ThreadProgram } from '../../config/thread-program.js';
 import { ThreadWatch } from '../../disk/thread-watch.js';
 import type { UnchangedMember, PackedMember, SkippedMember } from '../../entry/member.js';
 import type { PackedBatch, PackEntry, PackOptions, PackOutcome, PackProgress } from './pack-options.js';
@@ -57,11 +58,13 @@ const resourceLimits = { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 5
 /** Sources are opened by the native part too, which Node would not know of when it closes what a thread left open. */
 const threadOptions = { resourceLimits, trackUnmanagedFds: false };
 
+const program = new ThreadProgram(new URL('./pack-thread.js', import.meta.url));
+
 /** Idle threads. */
 const idle: Worker[] = [];
 
 function takeThread(): Worker {
-  const thread = idle.pop() ?? new Worker(new URL('./pack-thread.js', import.meta.url), threadOptions);
+  const thread = idle.pop() ?? program.start(threadOptions);
   thread.ref();
   return thread;
 }

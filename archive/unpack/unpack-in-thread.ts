@@ -1,5 +1,5 @@
-import { Worker } from 'node:worker_threads';
 import { fromErrorData, type ErrorData } from '../../config/thread-errors.js';
+import { ThreadProgram } from '../../config/thread-program.js';
 import type { ArchiveInfo } from './unpack.js';
 import type { UnpackOptions, Unpacked, WantedMember } from './unpack-options.js';
 
@@ -36,6 +36,7 @@ export interface ThreadedUnpack extends UnpackOptions {
 /** The archive cannot be opened or read at all; the message is part of a sentence. */
 export class ArchiveUnreadable extends Error {}
 
+const program = new ThreadProgram(new URL('./unpack-thread.js', import.meta.url));
 /** A small young generation, since most of the thread's memory is garbage of recent blocks. */
 const resourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 };
 
@@ -48,7 +49,7 @@ export async function unpackInThread(unpack: ThreadedUnpack): Promise<ArchiveInf
   signal.throwIfAborted();
   const stopFlag = new SharedArrayBuffer(4);
   const workerData: UnpackThreadData = { ...options, stopFlag };
-  const thread = new Worker(new URL('./unpack-thread.js', import.meta.url), { workerData, resourceLimits });
+  const thread = program.start({ workerData, resourceLimits });
   const ended = new Promise<void>((resolve) => thread.once('exit', () => resolve()));
   const iterator = pages[Symbol.asyncIterator]();
   const send = (command: UnpackCommand) => thread.postMessage(command);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { CancelledFailure } from '@temporalio/common';
 import { asAttempt, asDriveAttempt } from '../../activities/attempt.js';
-import { catalogCondition } from '../../activities/conditions.js';
+import { usualCondition } from '../../activities/conditions.js';
 import { askedAt, workAt } from '../../activities/asked.js';
 import { emptyCatalog } from '../../catalog/open-catalog.js';
 import { waitFor } from '../support/wait-for.js';
@@ -18,7 +18,7 @@ test('the heartbeat of a step whose drive does not answer says so', async () => 
     if (details?.stuck === true) answer();
   });
   await environment.run(() =>
-    asAttempt(() => new Promise<void>((resolve) => (answer = resolve)), catalogCondition, asks),
+    asAttempt(() => new Promise<void>((resolve) => (answer = resolve)), usualCondition, asks),
   );
   assert.equal(told[0], undefined);
   assert.match(told.at(-1) ?? '', /^the drive lto1 has not answered since [0-9:]{8}: /);
@@ -32,7 +32,7 @@ test('a cancelled step whose drive does not answer ends; what it left changes no
   let answer = () => {};
   let woken: Promise<unknown> = Promise.resolve();
   const ended = first.run(() =>
-    asDriveAttempt(asks, catalogCondition, () => {
+    asDriveAttempt(asks, usualCondition, () => {
       woken = new Promise<void>((resolve) => (answer = resolve)).then(() => note('by the one left behind'));
       return woken;
     }),
@@ -54,7 +54,7 @@ test('a cancelled step whose drive does not answer ends; what it left changes no
   const next = new MockActivityEnvironment();
   next.on('heartbeat', (details?: { why?: string }) => (why ??= details?.why));
   const done = next.run(() =>
-    asDriveAttempt(asks, catalogCondition, async () => {
+    asDriveAttempt(asks, usualCondition, async () => {
       began = true;
       await note('by the next');
     }),
