@@ -36,7 +36,9 @@ test('no thread is started from a file that was replaced or deleted meanwhile: t
 });
 
 test('what is loaded late and is gone by then is waited for in the same way', async () => {
-  const missing = await import(pathToFileURL('/nowhere/late.js').href).catch((error: unknown) => error);
+  const missing: unknown = await import(pathToFileURL('/nowhere/late.js').href).catch(
+    (error: unknown) => error,
+  );
   assert.match(usualCondition(missing) ?? '', replaced);
   assert.equal(usualCondition(Object.assign(new Error('no file'), { code: 'ENOENT' })), undefined);
 });
