@@ -18,7 +18,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import '../bin/require-node.cjs';
 import { beginNative, finishNative, isNativeTried } from './build-native.mjs';
-import { bundledName, bundledTests, testFiles } from './test-files.mjs';
+import { bundledName, bundledTests, testProcesses } from './test-files.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const stampDir = path.join(root, 'node_modules', '.tapeflow');
@@ -192,8 +192,8 @@ if (first === '--test') {
       ? [`--test-concurrency=${cpus().length + 2}`]
       : []),
   ];
-  const bundled = (file) => path.join(root, 'dist', bundledTests, `${bundledName(file)}.js`);
-  args.push(...(rest.length > 0 ? rest : testFiles()).map(bundled));
+  const names = rest.length > 0 ? rest.map(bundledName) : [...testProcesses().keys()];
+  args.push(...names.map((name) => path.join(root, 'dist', bundledTests, `${name}.js`)));
 } else if (first === '--test-faults') {
   args = [path.join(root, 'dist', 'test', 'faults', 'every-point.js'), ...rest];
 } else if (first === '--test-soak') {
