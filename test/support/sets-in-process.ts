@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
@@ -26,6 +27,7 @@ import {
   pendingArchives,
   type PlannedArchive,
 } from '../../catalog/retrievals/retrievals.js';
+import { isPostgres } from '../../config/catalog-url.js';
 import type { Settings } from '../../config/settings/settings.js';
 import { loadSettings } from '../../config/settings/load-settings.js';
 import type { Selection } from '../../entry/selection.js';
@@ -34,7 +36,7 @@ import { identitiesHere } from '../../operations/encryption/identities.js';
 import { openDrive } from '../../tape/drives/open-drive.js';
 import { labelTape } from '../../operations/tapes/label-tape.js';
 import { importTape } from '../../operations/rebuild/import-tape.js';
-import { newCatalog, newSchema } from './catalogs.js';
+import { catalogAt, newCatalog, newSchema } from './catalogs.js';
 import { tempFolder } from './trees.js';
 
 /** Failures of activities are seen in what comes of them. */
@@ -71,6 +73,10 @@ export async function setsInProcess(
   const settings = loadSettings({ ...own, ...(url === undefined ? {} : { CATALOG_URL: url }), ...env }, root);
   const [driveSettings] = settings.drives;
   if (driveSettings === undefined) throw new Error('no drive');
+  if (!isPostgres(settings.CATALOG_URL)) {
+    mkdirSync(settings.TAPEFLOW_DATA_DIR);
+    await catalogAt(settings.CATALOG_URL);
+  }
   const catalog = await openCatalog(settings.CATALOG_URL, settings.TAPEFLOW_DATA_DIR);
   t.after(() => catalog.destroy());
   const drive = openDrive(driveSettings);
