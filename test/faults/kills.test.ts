@@ -20,7 +20,7 @@ const [temp, final, tape, commits] = [
 /** `long`: nearly as another one. */
 const spread: readonly [Family, Role, Target, string, string, number, 'long'?][] = [
   ['staged', 'archive', 'client', 'mkdir', temp, 1, 'long'],
-  ['staged', 'archive', 'server', 'open', `${temp}/${part(1)}`, 1],
+  ['staged', 'archive', 'server', 'open', `${temp}/${part(1)}`, 1, 'long'],
   ['staged', 'archive', 'itself', 'write', `${temp}/${part(2)}`, 5, 'long'],
   ['staged', 'archive', 'all', 'fsync', commits, 10, 'long'],
   ['staged', 'archive', 'itself', 'rename', `${temp}/${archive(1)}`, 1, 'long'],
@@ -51,7 +51,7 @@ const labellings = [
 ].map((point): Point => ({ family: 'labelling', role: 'tape', number: 0, occurrence: 1, ...point }));
 
 /** Sets side by side: most of a run is waiting for a time-out. */
-const lanesAtOnce = 3;
+const lanesAtOnce = 2;
 const lanes: Promise<KillLane>[] = [];
 const free: Promise<KillLane>[] = [];
 

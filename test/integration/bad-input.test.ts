@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
+import { choosePorts } from '../../embedded/temporal-server.js';
 import { Installation } from '../support/installation.js';
 import { onlySet } from '../support/set-state.js';
 import { manyFiles, tempFolder } from '../support/trees.js';
@@ -140,17 +142,14 @@ test('a set id that exists is refused; --new starts another; sources inside each
   assert.match((await installation.run(find)).stderr, /No file of that time and size matches "\*"/);
 });
 
-test('a port in use is not taken: the embedded server finds others', async (t) => {
-  const source = tempFolder(t);
-  manyFiles(source, 5);
-  const installation = await Installation.make(t);
-  await installation.json(['backup', source]);
-  const { server } = JSON.parse(
-    readFileSync(path.join(installation.dataDir, 'temporal', 'ports.json'), 'utf8'),
-  ) as { server: number };
-  const blocker = net.createServer().listen(server, '127.0.0.1');
-  await new Promise((resolve) => blocker.once('listening', resolve));
+test('a port in use is not taken: the embedded server is given others, and the same again while they are free', async (t) => {
+  const dataDir = tempFolder(t);
+  const given = await choosePorts(dataDir);
+  assert.deepEqual(await choosePorts(dataDir), given);
+  const blocker = net.createServer().listen(given.server, '127.0.0.1');
+  await once(blocker, 'listening');
   t.after(() => blocker.close());
-  const result = await installation.json<{ status: string }>(['backup', '--new', source]);
-  assert.equal(result.status, 'completed');
+  const others = await choosePorts(dataDir);
+  assert.notEqual(others.server, given.server);
+  assert.deepEqual(await choosePorts(dataDir), others);
 });

@@ -3,7 +3,7 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { waitsForTape } from '../support/set-state.js';
-import { noise, tempFolder, writeTree } from '../support/trees.js';
+import { longTest, noise, tempFolder, writeTree } from '../support/trees.js';
 import { oneDrive } from '../support/two-tapes.js';
 import { waitFor } from '../support/wait-for.js';
 
@@ -60,48 +60,55 @@ test('a set with --verify says what was read back; it is complete before, and th
     /verified: +4 of 4 copies; 1 copy is DAMAGED/,
   );
 
-  // What tape B1 has goes to another one of its pool; then it may be erased.
-  drive.load('B1');
-  const erase = ['tape', 'erase', 'B1'];
-  assert.match((await installation.run(erase)).stderr, /would be refused: The tape B1 is not recyclable/);
-  const planned = await installation.run(['tape', 'repack', 'B1', '--dry-run']);
-  assert.match(
-    planned.stdout,
-    /Of tape B1, 2 archives of .* would be copied to other tapes of pool B, in about/,
+  await t.test(
+    'what a tape has goes to another one of its pool; then it may be erased',
+    { skip: longTest },
+    async () => {
+      drive.load('B1');
+      const erase = ['tape', 'erase', 'B1'];
+      assert.match((await installation.run(erase)).stderr, /would be refused: The tape B1 is not recyclable/);
+      const planned = await installation.run(['tape', 'repack', 'B1', '--dry-run']);
+      assert.match(
+        planned.stdout,
+        /Of tape B1, 2 archives of .* would be copied to other tapes of pool B, in about/,
+      );
+      const repacking = installation.start(['tape', 'repack', 'B1']);
+      await waitsForTape(installation, 'retrievals', /pool B/);
+      drive.load('B2');
+      assert.equal((await installation.run(['tape', 'label', 'B2', '--pool', 'B'])).code, 0);
+      const repacked = await repacking.ended;
+      assert.equal(repacked.code, 0, repacked.stderr);
+      assert.match(
+        repacked.stdout,
+        /Nothing on tape B1 is needed any more: `tapeflow tape erase B1 --yes` erases it/,
+      );
+      drive.load('B1');
+      const erased = await installation.run([...erase, '--yes']);
+      assert.equal(erased.code, 0, erased.stderr);
+      drive.load('B2');
+      assert.equal((await installation.run(['verify', 'B2'])).code, 0);
+    },
   );
-  const repacking = installation.start(['tape', 'repack', 'B1']);
-  await waitsForTape(installation, 'retrievals', /pool B/);
-  drive.load('B2');
-  assert.equal((await installation.run(['tape', 'label', 'B2', '--pool', 'B'])).code, 0);
-  const repacked = await repacking.ended;
-  assert.equal(repacked.code, 0, repacked.stderr);
-  assert.match(
-    repacked.stdout,
-    /Nothing on tape B1 is needed any more: `tapeflow tape erase B1 --yes` erases it/,
-  );
-  drive.load('B1');
-  const erased = await installation.run([...erase, '--yes']);
-  assert.equal(erased.code, 0, erased.stderr);
-  drive.load('B2');
-  assert.equal((await installation.run(['verify', 'B2'])).code, 0);
-
-  // A slice of all tapes reads what is in the drive, and what it finds damaged is written again.
-  damage(drive.path, setId, 2);
-  const slice = ['--cron', '0 3 * * *', '--', 'verify', '--each-within', '1s', '--for', '1h', '--repair'];
-  assert.equal((await installation.run(['schedule', 'add', 'slices', ...slice])).code, 0);
-  assert.equal((await installation.run(['schedule', 'run', 'slices'])).code, 0);
-  await waitsForTape(installation, 'retrievals', /A1/);
-  drive.load('A1');
-  await waitsForTape(installation, 'retrievals', /pool B/);
-  drive.load('B1');
-  const last = () =>
-    installation
-      .query<{ id: string; state: string }>('select id, state from retrievals order by created_at')
-      .at(-1);
-  await waitFor(() => last()?.state === 'completed', 'what is damaged to be written again');
-  assert.match(last()?.id ?? '', /^copy-/);
-  assert.match(
-    (await installation.run(['schedule', 'list'])).stdout,
-    new RegExp(`slices .*completed \\(${last()?.id ?? ''}\\)`),
-  );
+  const slices =
+    'a slice of all tapes reads what is in the drive, and what it finds damaged is written again';
+  await t.test(slices, { skip: longTest }, async () => {
+    damage(drive.path, setId, 2);
+    const slice = ['--cron', '0 3 * * *', '--', 'verify', '--each-within', '1s', '--for', '1h', '--repair'];
+    assert.equal((await installation.run(['schedule', 'add', 'slices', ...slice])).code, 0);
+    assert.equal((await installation.run(['schedule', 'run', 'slices'])).code, 0);
+    await waitsForTape(installation, 'retrievals', /A1/);
+    drive.load('A1');
+    await waitsForTape(installation, 'retrievals', /pool B/);
+    drive.load('B1');
+    const last = () =>
+      installation
+        .query<{ id: string; state: string }>('select id, state from retrievals order by created_at')
+        .at(-1);
+    await waitFor(() => last()?.state === 'completed', 'what is damaged to be written again');
+    assert.match(last()?.id ?? '', /^copy-/);
+    assert.match(
+      (await installation.run(['schedule', 'list'])).stdout,
+      new RegExp(`slices .*completed \\(${last()?.id ?? ''}\\)`),
+    );
+  });
 });

@@ -9,7 +9,7 @@ const live = liveSetsOfFile();
 /** Rows that take long, or that are much like another one. */
 const long = [
   ...['syncing', 'draining for its next run', 'writing', 'paused', 'failed'],
-  ...['running', 'short of staging', 'cancelled', 'scanning', 'finishing'],
+  ...['running', 'short of staging', 'cancelled', 'scanning', 'finishing', 'completed'],
 ];
 
 for (const state of Object.keys(states)) {

@@ -190,6 +190,7 @@ function shutDown(set: { mended: boolean }): void {
 const long = [
   ...['whose moves to final are', 'whose looks into final are', 'whose syncs are', 'whose writes are'],
   'that finds the disk of final full, by nothing that can be asked',
+  'whose tape forgets what is written to it',
 ];
 
 /** Sets of which something goes wrong again and again, until it is mended. */
