@@ -1,7 +1,7 @@
 // Whole commands on a tree of many small files, with the start and end of server and workers, against what others do
 // with the same tree.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { projectDir } from '../config/project-dir.js';
 import { has, measure, quoted } from './measure.js';
@@ -51,13 +51,20 @@ function ours(data: string, args: string[]): Took {
   return { id: last.setId ?? '', wall, own: last.seconds };
 }
 
+/** Has the system forget what it has read of files. */
+function forgetFiles(): void {
+  measure('sync');
+  writeFileSync('/proc/sys/vm/drop_caches', '3');
+}
+
 /**
  * Backs a tree of `count` files up, again when nothing has changed, and restores it; peers and ours alternate. Returns
  * a row for each comparison: medians of seconds, and of the ratios within a round.
  *
  * @param root a folder that is removed afterwards: to delete files meanwhile would make ext4 slow.
+ * @param cold each command begins with nothing in the system's memory of what is on the disk.
  */
-export function wholeCommands(root: string, count: number, rounds: number): object[] {
+export function wholeCommands(root: string, count: number, rounds: number, cold = false): object[] {
   const tree = path.join(root, `small-${count}`);
   makeTree(tree, count, perFolder, 1, wordsPerFile);
   const tiny = path.join(root, 'tiny');
@@ -68,7 +75,11 @@ export function wholeCommands(root: string, count: number, rounds: number): obje
   if (restic) measure(`${resticOf('init')} && ${resticOf(`backup ${quoted(tree)}`)}`);
   const found = new Map<string, { aim: number; peer: number[]; ours: Took[] }>();
   const compare = (title: string, peers: Peer[], run: () => Took) => {
-    const walls = peers.map(({ script }) => measure(script).seconds);
+    const walls = peers.map(({ script }) => {
+      if (cold) forgetFiles();
+      return measure(script).seconds;
+    });
+    if (cold) forgetFiles();
     const took = run();
     peers.forEach(({ what, aim }, at) => {
       const row = found.get(`${title}: ${what}`) ?? { aim, peer: [], ours: [] };

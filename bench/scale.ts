@@ -4,6 +4,7 @@
 //   --groups  numbers of groups for whole sets of one file each; by default none
 //   --backup  also a whole set of each tree, for the memory of every process
 //   --whole   files of the tree for whole commands against tar, pigz, restic and find; 0 for none, by default 300000
+//   --cold    these read from the disk, not from the system's memory; as root on Linux
 //   --dir     where trees and catalogs are made; by default the system's temporary folder
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -25,6 +26,7 @@ const { values: given } = parseArgs({
     groups: { type: 'string', default: '' },
     backup: { type: 'boolean', default: false },
     whole: { type: 'string', default: '300000' },
+    cold: { type: 'boolean', default: false },
     dir: { type: 'string', default: os.tmpdir() },
     json: { type: 'string', default: path.join(projectDir, 'temp', 'bench-scale.json') },
   },
@@ -129,7 +131,7 @@ try {
     showBackup(`${count} groups of one file`, await backUp(tree, { MAX_GROUP_FILES: '1' }));
   }
   if (Number(given.whole) > 0) {
-    report.whole = wholeCommands(root, Number(given.whole), rounds);
+    report.whole = wholeCommands(root, Number(given.whole), rounds, given.cold);
     console.table(report.whole);
   }
   mkdirSync(path.dirname(given.json), { recursive: true });

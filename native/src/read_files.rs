@@ -2,13 +2,16 @@
 //! file is several times what the system takes for them.
 
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::num::NonZeroU64;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
 use napi::bindgen_prelude::{Float64Array, Uint8Array};
 use napi_derive::napi;
-use rustix::fs::{flistxattr, fstat, openat, openat2, FileType, Mode, OFlags, ResolveFlags, Stat, CWD};
+use rustix::fs::{
+    fadvise, flistxattr, fstat, openat, openat2, Advice, FileType, Mode, OFlags, ResolveFlags, Stat, CWD,
+};
 use rustix::io::{pread, retry_on_intr, Errno, Result};
 use sha2::{Digest, Sha256};
 
@@ -46,17 +49,35 @@ fn read_each(folder: &[u8], names: &[u8], fields: &[f64], output: &mut [u8]) -> 
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let path = OsStr::from_bytes(folder);
     let folder = retry_on_intr(|| openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS))?;
-    let mut hashes = String::new();
+    let mut opened = Vec::new();
     for (name, planned) in names.split_inclusive(|byte| *byte == b'/').zip(fields.chunks_exact(FIELDS)) {
+        let Ok(file) = open_ahead(folder.as_fd(), &name[..name.len() - 1], planned) else { break };
+        opened.push((file, planned));
         if began.elapsed() > LONGEST {
             break;
         }
-        let name = &name[..name.len() - 1];
+    }
+    let mut hashes = String::new();
+    for (file, planned) in opened {
+        if !hashes.is_empty() && began.elapsed() > LONGEST {
+            break;
+        }
         let Some(room) = room_of(planned, output) else { break };
-        let Ok(hash) = read_as_planned(folder.as_fd(), name, planned, room) else { break };
+        let Ok(hash) = read_as_planned(&file, planned, room) else { break };
         push_hex(&mut hashes, &hash);
     }
     Ok(hashes)
+}
+
+/// Opens a file, and has the system fetch its content: a disk brings those of many files in the time of a few.
+fn open_ahead(folder: BorrowedFd, name: &[u8], planned: &[f64]) -> Result<OwnedFd> {
+    let flags = OFlags::from_bits_retain(planned[0] as u32) | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = retry_on_intr(|| openat(folder, OsStr::from_bytes(name), flags, Mode::empty()))?;
+    // Whether the system can do that makes no difference to what is read. What it has grown to is not wanted.
+    if let Some(size) = NonZeroU64::new(planned[SIZE] as u64) {
+        let _ = fadvise(&file, 0, Some(size), Advice::WillNeed);
+    }
+    Ok(file)
 }
 
 /// Where a file's content goes, with what fills it up.
@@ -65,26 +86,24 @@ fn room_of<'a>(planned: &[f64], output: &'a mut [u8]) -> Option<&'a mut [u8]> {
     output.get_mut(place..place.checked_add(size.checked_next_multiple_of(RECORD)?)?)
 }
 
-fn read_as_planned(folder: BorrowedFd, name: &[u8], planned: &[f64], room: &mut [u8]) -> Result<[u8; 32]> {
-    let flags = OFlags::from_bits_retain(planned[0] as u32) | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = retry_on_intr(|| openat(folder, OsStr::from_bytes(name), flags, Mode::empty()))?;
-    let before = fstat(&file)?;
+fn read_as_planned(file: &OwnedFd, planned: &[f64], room: &mut [u8]) -> Result<[u8; 32]> {
+    let before = fstat(file)?;
     if !is_as_planned(&before, planned) || has_attributes(file.as_fd())? {
         return Err(Errno::INVAL);
     }
     let (content, rest) = room.split_at_mut(planned[SIZE] as usize);
     let mut have = 0;
     while have < content.len() {
-        match retry_on_intr(|| pread(&file, &mut content[have..], have as u64))? {
+        match retry_on_intr(|| pread(file, &mut content[have..], have as u64))? {
             0 => return Err(Errno::INVAL),
             bytes => have += bytes,
         }
     }
     // Some file systems tell a size only when they are read.
-    if content.is_empty() && retry_on_intr(|| pread(&file, &mut [0], 0))? != 0 {
+    if content.is_empty() && retry_on_intr(|| pread(file, &mut [0], 0))? != 0 {
         return Err(Errno::INVAL);
     }
-    let after = fstat(&file)?;
+    let after = fstat(file)?;
     if !is_as_planned(&after, planned) || changed_at(&before) != changed_at(&after) {
         return Err(Errno::INVAL);
     }
