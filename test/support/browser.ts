@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import type { TestContext } from 'node:test';
+import { after, type TestContext } from 'node:test';
 import { chromium, type Browser, type Page } from 'playwright-core';
 
 /** The system's own Chromium, under the names that it has. */
@@ -21,15 +21,24 @@ export interface Tab {
   faults: string[];
 }
 
-/** A browser that knows nothing yet. It is closed at the end of the test. */
-export async function openTab(t: Pick<TestContext, 'after'>, options: { dark?: boolean } = {}): Promise<Tab> {
-  const browser: Browser = await chromium.launch({
+let shared: Promise<Browser> | undefined;
+after(async () => (await shared)?.close());
+
+function browser(): Promise<Browser> {
+  return (shared ??= chromium.launch({
     executablePath: program ?? '',
     // Of root, and where /dev/shm is small.
     args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'],
-  });
-  t.after(() => browser.close());
-  const page = await browser.newPage({ colorScheme: options.dark === true ? 'dark' : 'light' });
+  }));
+}
+
+/**
+ * A window of a profile that knows nothing yet, closed at the end of the test. All tests of a process share the
+ * browser.
+ */
+export async function openTab(t: Pick<TestContext, 'after'>, options: { dark?: boolean } = {}): Promise<Tab> {
+  const page = await (await browser()).newPage({ colorScheme: options.dark === true ? 'dark' : 'light' });
+  t.after(() => page.close());
   // As long as for anything else in a test.
   page.setDefaultTimeout(120_000);
   const faults: string[] = [];

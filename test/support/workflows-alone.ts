@@ -83,6 +83,8 @@ export class WorkflowsAlone {
         ? {
             workflowBundle: bundledWorkflows(this.installation, this.key),
             workflowFailureErrorTypes: { '*': ['Error'] },
+            // In this thread: to start one takes longer than most of these tests.
+            debugMode: true,
           }
         : {}),
     });
