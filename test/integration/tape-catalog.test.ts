@@ -17,6 +17,7 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import Database from 'better-sqlite3';
+import { readHostFile } from '../../embedded/host-file.js';
 import { encodeHeaders } from '../../archive/tar/tar-header.js';
 import { describeAttributes, folderWithAttributes, writeAttributedTree } from '../support/attributed-tree.js';
 import { Installation } from '../support/installation.js';
@@ -311,7 +312,7 @@ test('a reading that was killed in the middle is ended by the same command', asy
 });
 
 test('a tape of another installation is read and never written to, and its numbers are not given again', async (t) => {
-  const { installation, setId, source, tape, env } = await tapeWithSet();
+  const { installation, setId, source, tape, dataDir, env } = await tapeWithSet();
   const { tape: row } = await installation.json<Reading>(['tape', 'catalog'], env);
   assert.equal(row.state, 'foreign');
   for (const command of ['trust', 'distrust'])
@@ -321,6 +322,12 @@ test('a tape of another installation is read and never written to, and its numbe
   assert.match(found.stdout, new RegExp(`${row.name} backup_${setId}_0`));
 
   const listing = readdirSync(tape);
+  const up = installation.start(['up'], env);
+  t.after(async () => {
+    up.child.kill();
+    await up.ended;
+  });
+  await waitFor(() => readHostFile(dataDir), 'the server');
   const backup = installation.start(['backup', source, '--json'], env);
   t.after(() => backup.child.kill('SIGKILL'));
   await waitFor(
