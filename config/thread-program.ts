@@ -5,8 +5,8 @@ import { systemErrorCode, TapeflowFailure } from './failures.js';
 
 /**
  * The file that a thread runs, as it was when this process loaded its own: a thread of another version than its process
- * would take what it is sent for something else. In the bundled program the file holds all that the thread runs of ours,
- * so that it changes with any of it.
+ * would take what it is sent for something else. In the bundled program the file holds all that the thread runs of
+ * ours, so that it changes with any of it.
  */
 export class ThreadProgram {
   private readonly text: string | undefined;
