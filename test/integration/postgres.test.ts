@@ -72,11 +72,12 @@ const longTests = [
     'tape-format',
   ],
   ...['tape-states', 'catalog-metrics', 'repack', 'report', 'slices', 'notify', 'notify-facts'],
+  ...['hosts', 'notify-outbox'],
 ];
 
 /** Test files of the catalog, which open it by `openNewCatalog`. */
 const catalogTests = [
-  ...['claimed-starts', 'fences', 'hosts', 'notify-outbox', 'open-set', 'retention', 'search'],
+  ...['claimed-starts', 'fences', 'open-set', 'retention', 'search'],
   ...(longTest === false ? longTests : []),
 ];
 
