@@ -50,7 +50,6 @@ export async function bundle(name, entries) {
     external: ownFolder,
     plugins: [
       { name: 'temporal', setup: splitSdk },
-      { name: 'messages-of-temporal', setup: shortenProtos },
       { name: 'zod-locales', setup: leaveLocalesOut },
     ],
     // What the packages that are CommonJS expect.
@@ -90,25 +89,4 @@ function leaveLocalesOut(build) {
   build.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
     contents: "export { default as en } from './en.js';",
   }));
-}
-
-/**
- * Writes the descriptions of Temporal's messages, of which each process with the SDK makes its classes, as JSON, which
- * is read in half the time, and leaves out what nothing here asks for: those of Temporal Cloud's own service, and what
- * an HTTP gateway needs to know.
- */
-function shortenProtos(build) {
-  build.onLoad({ filter: /[\\/]@temporalio[\\/]proto[\\/]protos[\\/]json-module\.js$/ }, ({ path: file }) => {
-    const { nested } = require(file).toJSON();
-    delete nested.temporal.nested.api.nested.cloud;
-    const isOfGateway = (key) => key === 'options' || key === 'parsedOptions';
-    const json = JSON.stringify(nested, (key, value) =>
-      isOfGateway(key) && JSON.stringify(value).includes('google.api.http') ? undefined : value,
-    );
-    const root = "($protobuf.roots['__temporal'] ??= new $protobuf.Root())";
-    return {
-      contents: `const $protobuf = require('protobufjs/light');
-        module.exports = ${root}.addJSON(JSON.parse(${JSON.stringify(json)}));`,
-    };
-  });
 }
