@@ -251,6 +251,8 @@ export async function cellsOf(live: LiveSets, name: string, copies: 1 | 2): Prom
   for (let at = 0; at < cells.length; at += 1) ids.push(await live.begin(copies));
   await state.enter(live, ids, copies);
   const right = { ...state.right, ...(copies === 2 ? state.rightOfTwo : {}) };
+  // A set that compresses may still be scanning in the catalog. `loaded` changes no set's state.
+  for (const id of ids) await live.comesTo(id, ...right.loaded[1].split('|'));
   const each = (act: (cell: Cell, id: string, right: Right) => Promise<void>) =>
     Promise.all(cells.map((cell, at) => act(cell, ids[at] ?? '', right[cell.command])));
   await each(async ({ command, problems }, id, [says, after, , refused]) => {
