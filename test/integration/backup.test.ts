@@ -183,45 +183,41 @@ for (const { groups, suggested, skip } of [
   });
 }
 
-test(
-  'kill -9 of everything in the middle: the same command goes on, and nothing is on the tape twice',
-  { skip: longTest },
-  async (t) => {
-    const source = tempFolder(t);
-    const target = tempFolder(t);
-    manyFiles(source, 500, 2000);
-    const installation = await Installation.make(t, { MAX_GROUP_SIZE: '50KB', STAGING_MAX_BYTES: '200KB' });
-    const first = installation.start(['backup', source]);
-    await waitFor(
-      () => installation.tryQuery(`select 1 from copies where state = 'committed' limit 3`).length >= 3,
-      'the first committed archives',
-    );
-    await installation.killAll();
-    await first.ended;
-    const before =
-      installation.query<{ n: number }>(`select count(*) n from copies where state = 'committed'`)[0]?.n ?? 0;
-    const total = installation.query<{ n: number }>('select count(*) n from groups')[0]?.n ?? 0;
-    assert.ok(before < total, 'it was killed in the middle');
+test('kill -9 of everything in the middle: the same command goes on, and nothing is on the tape twice', async (t) => {
+  const source = tempFolder(t);
+  const target = tempFolder(t);
+  manyFiles(source, 500, 2000);
+  const installation = await Installation.make(t, { MAX_GROUP_SIZE: '50KB', STAGING_MAX_BYTES: '200KB' });
+  const first = installation.start(['backup', source]);
+  await waitFor(
+    () => installation.tryQuery(`select 1 from copies where state = 'committed' limit 3`).length >= 3,
+    'the first committed archives',
+  );
+  await installation.killAll();
+  await first.ended;
+  const before =
+    installation.query<{ n: number }>(`select count(*) n from copies where state = 'committed'`)[0]?.n ?? 0;
+  const total = installation.query<{ n: number }>('select count(*) n from groups')[0]?.n ?? 0;
+  assert.ok(before < total, 'it was killed in the middle');
 
-    const result = await installation.json<Result>(['backup', source]);
-    assert.equal(result.status, 'completed');
-    await installation.quiet();
-    const sets = installation.query('select id from sets');
-    assert.equal(sets.length, 1, 'it went on with the same set');
-    const archives = archivesOn(installation.tapeDir, result.setId);
-    assert.equal(archives.length, result.archives);
-    const names = archives.flatMap((archive) => listTar(archive));
-    assert.equal(new Set(names).size, names.length);
-    untar(archives, target);
-    assertSameTree(path.join(target, source), source, { folderTimes: false });
-    const onTape = readdirSync(path.join(installation.tapeDir, result.setId));
-    assert.deepEqual(
-      onTape.filter((name) => name.endsWith('.part')),
-      [],
-    );
-    assert.equal(onTape.length, 2 * result.archives + 1, 'with the end mark');
-  },
-);
+  const result = await installation.json<Result>(['backup', source]);
+  assert.equal(result.status, 'completed');
+  await installation.quiet();
+  const sets = installation.query('select id from sets');
+  assert.equal(sets.length, 1, 'it went on with the same set');
+  const archives = archivesOn(installation.tapeDir, result.setId);
+  assert.equal(archives.length, result.archives);
+  const names = archives.flatMap((archive) => listTar(archive));
+  assert.equal(new Set(names).size, names.length);
+  untar(archives, target);
+  assertSameTree(path.join(target, source), source, { folderTimes: false });
+  const onTape = readdirSync(path.join(installation.tapeDir, result.setId));
+  assert.deepEqual(
+    onTape.filter((name) => name.endsWith('.part')),
+    [],
+  );
+  assert.equal(onTape.length, 2 * result.archives + 1, 'with the end mark');
+});
 
 test(
   'two backups at once share one server; both complete, with numbers of their own',

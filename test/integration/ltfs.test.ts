@@ -59,55 +59,51 @@ test('an LTFS tape: what is committed survives the death of the ltfs process, be
   );
 });
 
-test(
-  'the ltfs process dies before the sync: nothing is released, and it is written again after the next mount',
-  { skip: longTest },
-  async (t) => {
-    const ltfs = await FakeLtfs.make(t);
-    if (ltfs === undefined) return;
-    const source = tempFolder(t);
-    const target = tempFolder(t);
-    for (let i = 0; i < 4; i += 1) writeTree(source, { [`f${i}`]: noise(900_000, `ltfs ${i}`) });
-    const installation = await Installation.make(t, {
-      TAPE_PATH: ltfs.mount,
-      TAPE_KIND: 'ltfs',
-      MAX_GROUP_SIZE: '1MB',
-      STAGING_MAX_BYTES: '10MB',
-    });
-    assert.equal((await installation.run(['tape', 'label', 'LTO002'])).code, 0);
-    // The first index sync hangs long enough to be killed in.
-    ltfs.faults({ sync: { delay_ms: 60_000 } });
-    const backup = installation.start(['backup', source]);
-    await waitFor(
-      () => installation.tryQuery(`select 1 from copies where state = 'written'`).length >= 1,
-      'a written archive',
-    );
-    await ltfs.kill();
-    const waits = () =>
-      installation.query<{ state: string; reason: string }>('select state, reason from sets')[0];
-    await waitFor(() => waits()?.state === 'waiting_for_tape', 'the set to wait');
-    assert.match(waits()?.reason ?? '', /LTFS process .*has died|went out of the drive/);
-    assert.equal(installation.query(`select 1 from copies where state = 'committed'`).length, 0);
-    const setId = installation.query<{ id: string }>('select id from sets')[0]?.id ?? '';
-    await waitFor(
-      () => readdirSync(path.join(installation.stagingDir, 'final', setId)).length === 8,
-      'every archive and manifest to be staged',
-    );
+test('the ltfs process dies before the sync: nothing is released, and it is written again after the next mount', async (t) => {
+  const ltfs = await FakeLtfs.make(t);
+  if (ltfs === undefined) return;
+  const source = tempFolder(t);
+  const target = tempFolder(t);
+  for (let i = 0; i < 4; i += 1) writeTree(source, { [`f${i}`]: noise(900_000, `ltfs ${i}`) });
+  const installation = await Installation.make(t, {
+    TAPE_PATH: ltfs.mount,
+    TAPE_KIND: 'ltfs',
+    MAX_GROUP_SIZE: '1MB',
+    STAGING_MAX_BYTES: '10MB',
+  });
+  assert.equal((await installation.run(['tape', 'label', 'LTO002'])).code, 0);
+  // The first index sync hangs long enough to be killed in.
+  ltfs.faults({ sync: { delay_ms: 60_000 } });
+  const backup = installation.start(['backup', source]);
+  await waitFor(
+    () => installation.tryQuery(`select 1 from copies where state = 'written'`).length >= 1,
+    'a written archive',
+  );
+  await ltfs.kill();
+  const waits = () =>
+    installation.query<{ state: string; reason: string }>('select state, reason from sets')[0];
+  await waitFor(() => waits()?.state === 'waiting_for_tape', 'the set to wait');
+  assert.match(waits()?.reason ?? '', /LTFS process .*has died|went out of the drive/);
+  assert.equal(installation.query(`select 1 from copies where state = 'committed'`).length, 0);
+  const setId = installation.query<{ id: string }>('select id from sets')[0]?.id ?? '';
+  await waitFor(
+    () => readdirSync(path.join(installation.stagingDir, 'final', setId)).length === 8,
+    'every archive and manifest to be staged',
+  );
 
-    ltfs.unmount();
-    assert.deepEqual(readdirSync(ltfs.mount), [], 'nothing was written into the bare folder');
-    ltfs.faults({});
-    await ltfs.load();
-    const tape = installation.query<{ state: string }>('select state from tapes')[0];
-    assert.equal(tape?.state, 'usable', 'a dead process says nothing against the tape: no person is needed');
-    const { code, stdout } = await backup.ended;
-    assert.equal(code, 0, stdout);
-    untar(archivesOn(ltfs.mount, setId), target);
-    assertSameTree(path.join(target, source), source, { folderTimes: false });
-    const names = readdirSync(path.join(ltfs.mount, setId));
-    assert.equal(names.length, 9, 'with the end mark');
-  },
-);
+  ltfs.unmount();
+  assert.deepEqual(readdirSync(ltfs.mount), [], 'nothing was written into the bare folder');
+  ltfs.faults({});
+  await ltfs.load();
+  const tape = installation.query<{ state: string }>('select state from tapes')[0];
+  assert.equal(tape?.state, 'usable', 'a dead process says nothing against the tape: no person is needed');
+  const { code, stdout } = await backup.ended;
+  assert.equal(code, 0, stdout);
+  untar(archivesOn(ltfs.mount, setId), target);
+  assertSameTree(path.join(target, source), source, { folderTimes: false });
+  const names = readdirSync(path.join(ltfs.mount, setId));
+  assert.equal(names.length, 9, 'with the end mark');
+});
 
 test(
   'a plain folder is no LTFS tape, and a permanent write error makes the set ask for another tape',
