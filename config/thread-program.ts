@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 import { english } from '../messages/sentence.js';
@@ -9,21 +10,22 @@ import { systemErrorCode, TapeflowFailure } from './failures.js';
  * ours, so that it changes with any of it.
  */
 export class ThreadProgram {
-  private readonly text: string | undefined;
+  private readonly began: string | undefined;
 
   constructor(private readonly url: URL) {
-    this.text = this.read();
+    this.began = this.hash();
   }
 
   /** Starts a thread. Throws `ProgramReplaced` when the file is not what it was. */
   start(options: WorkerOptions): Worker {
-    if (this.text === undefined || this.read() !== this.text) throw programReplaced();
+    if (this.began === undefined || this.hash() !== this.began) throw programReplaced();
     return new Worker(this.url, options);
   }
 
-  private read(): string | undefined {
+  /** SHA-256 of the file, of up to a megabyte; undefined where it is not there. */
+  private hash(): string | undefined {
     try {
-      return readFileSync(this.url, 'utf8');
+      return createHash('sha256').update(readFileSync(this.url)).digest('hex');
     } catch {
       return undefined;
     }

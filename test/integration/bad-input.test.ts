@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
 import { choosePorts } from '../../embedded/temporal-server.js';
 import { Installation } from '../support/installation.js';
 import { onlySet } from '../support/set-state.js';
-import { manyFiles, tempFolder } from '../support/trees.js';
+import { longTest, manyFiles, tempFolder } from '../support/trees.js';
 
 /** Every message is one sentence or two (with advice) on one line, and no stack trace. */
 function isOneSentence(stderr: string): void {
@@ -152,4 +152,19 @@ test('a port in use is not taken: the embedded server is given others, and the s
   const others = await choosePorts(dataDir);
   assert.notEqual(others.server, given.server);
   assert.deepEqual(await choosePorts(dataDir), others);
+});
+
+test('a port in use is not taken: the embedded server finds others', { skip: longTest }, async (t) => {
+  const source = tempFolder(t);
+  manyFiles(source, 5);
+  const installation = await Installation.make(t);
+  await installation.json(['backup', source]);
+  const { server } = JSON.parse(
+    readFileSync(path.join(installation.dataDir, 'temporal', 'ports.json'), 'utf8'),
+  ) as { server: number };
+  const blocker = net.createServer().listen(server, '127.0.0.1');
+  await once(blocker, 'listening');
+  t.after(() => blocker.close());
+  const result = await installation.json<{ status: string }>(['backup', '--new', source]);
+  assert.equal(result.status, 'completed');
 });
