@@ -1,4 +1,4 @@
-import { finalSetStates, type SetState } from '../../catalog/schema/set-tables.js';
+import { finalSetStates, waitingSetStates, type SetState } from '../../catalog/schema/set-tables.js';
 import { setNamed } from '../../catalog/sets/sets.js';
 import { pauseFor } from '../../operations/attempt.js';
 import type { Deps } from '../../operations/deps.js';
@@ -13,15 +13,15 @@ export interface SettledSet {
 
 /** Milliseconds between checks of the sets of a run. */
 const lookEveryMs = 1000;
-/** States in which a set waits for someone to act. */
-const waits: readonly SetState[] = ['waiting_for_tape', 'paused'];
 
 /** Waits until each of the sets has ended or needs someone to act. */
 export function settleSets(deps: Deps, setIds: readonly string[]): Promise<SettledSet[]> {
   return asAttempt(async (attempt) => {
     for (;;) {
       const sets = await Promise.all(setIds.map((id) => setNamed(deps.catalog, id)));
-      const active = sets.find(({ state }) => !finalSetStates.includes(state) && !waits.includes(state));
+      const active = sets.find(
+        ({ state }) => !finalSetStates.includes(state) && !waitingSetStates.includes(state),
+      );
       if (active === undefined)
         return sets.map(({ id, state, reason }) => ({ setId: id, status: state, reason }));
       attempt.report({ step: 'following', set: active.id, state: active.state });

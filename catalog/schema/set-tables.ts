@@ -23,6 +23,9 @@ export const finalSetStates: readonly SetState[] = [
   'expired',
 ];
 
+/** States in which a set waits for a person: a schedule run does not wait with it. */
+export const waitingSetStates: readonly SetState[] = ['waiting_for_tape', 'paused'];
+
 export interface SetsTable {
   id: string;
   uuid: string;

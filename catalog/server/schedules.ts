@@ -5,7 +5,7 @@ import type { Catalog } from '../open-catalog.js';
 import { finalRetrievalStates, retrievalNamed } from '../retrievals/retrievals.js';
 import { reasonOf } from '../retrievals/retrieval-problems.js';
 import type { RetrievalState } from '../schema/retrieval-tables.js';
-import { finalSetStates, type SetState } from '../schema/set-tables.js';
+import { finalSetStates, waitingSetStates, type SetState } from '../schema/set-tables.js';
 import { isSetId } from '../sets/set-id.js';
 import { findSet } from '../sets/sets.js';
 
@@ -191,10 +191,10 @@ export async function lastRunOf(db: Catalog, row: ScheduleRow): Promise<LastRun 
 }
 
 /**
- * Whether a run is at work: one that falls due meanwhile comes after it. One that waits for a tape may wait for days.
+ * Whether a run is at work: one that falls due meanwhile comes after it. One that waits for a person may wait for days.
  */
 export function isAtWork(run: LastRun | undefined): boolean {
-  return run !== undefined && run.endedAt === null && run.state !== 'waiting_for_tape';
+  return run !== undefined && run.endedAt === null && !waits.includes(run.state);
 }
 
 /** The last time, in ms since 1970, that needs no run any more: what passes while it is paused is not missed. */
@@ -209,6 +209,7 @@ export function settledUntil({
 
 /** What has expired was a success. */
 const successes: readonly LastRun['state'][] = ['completed', 'completed_with_skips', 'expired'];
+const waits: readonly LastRun['state'][] = waitingSetStates;
 const ends: readonly LastRun['state'][] = [...finalSetStates, ...finalRetrievalStates];
 
 /**

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import Database from 'better-sqlite3';
@@ -22,7 +22,10 @@ test('a schedule makes a set each time it runs, and is listed, paused and remove
   const source = tempFolder(t);
   const target = tempFolder(t);
   writeTree(source, { file: noise(100_000, 'scheduled') });
-  const installation = await Installation.make(t, { LOOK_AFTER_SECONDS: '0.5' });
+  const [gate, config] = ['gate', 'config.json'].map((name) => path.join(target, name)) as [string, string];
+  const before = ['/bin/sh', '-c', `while ! test -e ${gate}; do sleep 0.1; done`];
+  writeFileSync(config, JSON.stringify({ hooks: { gate: { before } } }));
+  const installation = await Installation.make(t, { LOOK_AFTER_SECONDS: '0.5', TAPEFLOW_CONFIG: config });
   const run = async (args: string[], exit = 0) => {
     const finished = await installation.run(args);
     assert.equal(finished.code, exit, `${args.join(' ')}: ${finished.stderr}`);
@@ -184,6 +187,19 @@ test('a schedule makes a set each time it runs, and is listed, paused and remove
   await run(['schedule', 'remove', 'nightly']);
   assert.match(await run(['schedule', 'list']), /no schedules/);
   assert.equal(states().length, 5, 'its sets stay');
+
+  // One that runs already is not made to run again, and who asks reads that.
+  await run(['schedule', 'add', 'gated', ...cron, '--', 'backup', source, '--hook', 'gate']);
+  assert.equal(await run(['schedule', 'run', 'gated']), 'Schedule gated will run now.\n');
+  await waitFor(() => states().length === 6, 'the sixth set');
+  assert.match(
+    await run(['schedule', 'run', 'gated']),
+    new RegExp(`^Schedule gated has been running since .*\\. Its run is ${states()[5]?.id ?? ''}\\.\n$`),
+  );
+  writeFileSync(gate, '');
+  await waitFor(() => states()[5]?.state === 'completed', 'the sixth set to be completed');
+  await run(['schedule', 'run', 'gated']);
+  await waitFor(() => states()[6]?.state === 'completed', 'the seventh set');
   await run(['down']);
 });
 

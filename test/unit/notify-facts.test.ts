@@ -185,7 +185,7 @@ test('a time that falls due while the last run is at work is not missed; one whi
     .execute();
   await makeSet(catalog, '2026-11_000001');
   await recordRun(catalog, 'nightly', due - dayMs, '2026-11_000001');
-  const become = (state: 'running' | 'waiting_for_tape') =>
+  const become = (state: 'running' | 'waiting_for_tape' | 'paused') =>
     catalog.updateTable('sets').set({ state, finished_at: null }).execute();
   const told = async (now: number) =>
     (await eventsAt(catalog, now)).filter((event) => event.startsWith('schedule_missed'));
@@ -193,6 +193,8 @@ test('a time that falls due while the last run is at work is not missed; one whi
   const now = due + lateMs;
   await become('running');
   assert.deepEqual([await told(now), await next(now)], [[], due + dayMs]);
-  await become('waiting_for_tape');
-  assert.deepEqual([await told(now), await next(now)], [['schedule_missed: Schedule nightly'], due]);
+  for (const state of ['waiting_for_tape', 'paused'] as const) {
+    await become(state);
+    assert.deepEqual([await told(now), await next(now)], [['schedule_missed: Schedule nightly'], due], state);
+  }
 });

@@ -72,9 +72,11 @@ test('a night that fails, a missing tape and a schedule that did not run each re
   const done = await makeSet(catalog, settings, '2026-11_000003');
   await recordSetState(catalog, done, 'completed', null);
   const work = { sources: ['/srv'], excludes: [], pool: 'A', drive: 'lto1', mode: 'full', direct: false };
-  const schedule = { name: 'nightly', cron: '* * * * *', zone: 'UTC', command: 'backup /srv' };
+  const due = new Date(Date.now() - 300_000);
+  const cron = `${due.getUTCMinutes()} ${due.getUTCHours()} * * *`;
+  const schedule = { name: 'nightly', cron, zone: 'UTC', command: 'backup /srv' };
   await insertSchedule(catalog, { ...schedule, arguments: JSON.stringify(work) }, { replace: false });
-  const before = Date.now() - 600_000;
+  const before = due.getTime() - 300_000;
   await catalog.updateTable('schedules').set({ created_at: before }).execute();
 
   // Two workers at once: neither has come to its server, which is why nothing ran.

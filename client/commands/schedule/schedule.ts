@@ -1,14 +1,24 @@
 import type { Command } from 'commander';
 import { t } from '../../../messages/shown.js';
 import {
+  isAtWork,
+  lastRunOf,
   requestRun,
   pauseSchedule,
   removeSchedule,
   scheduleNamed,
+  type LastRun,
 } from '../../../catalog/server/schedules.js';
 import type { ScheduleRow } from '../../../catalog/rows.js';
 import { scheduleId } from '../../../workers/starts/schedule-id.js';
-import { deleteScheduleAtServer, registerSchedule } from '../../../workers/starts/schedules.js';
+import {
+  deleteScheduleAtServer,
+  describeSchedule,
+  registerSchedule,
+} from '../../../workers/starts/schedules.js';
+import type { Catalog } from '../../../catalog/open-catalog.js';
+import { formatTime } from '../../../config/local-time.js';
+import type { Server } from '../../server.js';
 import { inSession, type Session } from '../../session.js';
 import { addScheduleAdd } from './schedule-add.js';
 import { addScheduleList } from './schedule-list.js';
@@ -67,14 +77,32 @@ async function resume(session: Session, row: ScheduleRow): Promise<void> {
 
 async function runNow(session: Session, row: ScheduleRow): Promise<void> {
   const catalog = await session.catalog();
+  let atWork: LastRun | undefined;
   await tellServer(session, async (server) => {
     await registerSchedule(server, catalog, row);
-    // Without this the run would be refused as forged.
-    await requestRun(catalog, row.name);
-    await server.client.schedule.getHandle(scheduleId(row.name, server.installation)).trigger('SKIP');
+    atWork = await runAtWork(server, catalog, row);
+    if (atWork === undefined) {
+      // Without this the run would be refused as forged.
+      await requestRun(catalog, row.name);
+      // The server may not have noticed yet that the last run has ended: this one comes after it, and is not skipped.
+      await server.client.schedule.getHandle(scheduleId(row.name, server.installation)).trigger('BUFFER_ONE');
+    }
     await server.lease?.stay();
   });
-  tell(session, row.name, 'will run now', t`Schedule ${row.name} will run now.`);
+  if (atWork === undefined) tell(session, row.name, 'will run now', t`Schedule ${row.name} will run now.`);
+  else {
+    const { startedAt, id } = atWork;
+    const sentence = t`Schedule ${row.name} has been running since ${formatTime(startedAt)}.`;
+    tell(session, row.name, 'runs already', id === null ? sentence : `${sentence}${t` Its run is ${id}.`}`);
+  }
+}
+
+/** The run of a schedule that is at work, to the catalog and to the server: to each alone it may have been for long. */
+async function runAtWork(server: Server, catalog: Catalog, row: ScheduleRow): Promise<LastRun | undefined> {
+  const run = await lastRunOf(catalog, row);
+  if (!isAtWork(run)) return undefined;
+  const known = await describeSchedule(server, row.name);
+  return known === undefined || known.info.runningActions.length === 0 ? undefined : run;
 }
 
 function tell(session: Session, name: string, done: string, sentence: string): void {
