@@ -178,8 +178,11 @@ function beginSet(t: TestContext, { setId, drive }: FakeSet) {
   });
 }
 
-/** A step that goes on until it is cancelled. */
-const forEver = () => asAttempt((attempt) => pauseFor(attempt, 3_600_000));
+/** A look at a drive that goes on until a person has come, or until it is cancelled. */
+const untilMended = (set: { mended: boolean }) =>
+  asAttempt(async (attempt) => {
+    while (!set.mended) await pauseFor(attempt, 100);
+  });
 
 /** What the shutdown of its worker makes of a step. */
 function shutDown(set: { mended: boolean }): void {
@@ -229,7 +232,7 @@ const sets = {
           if (!set.mended) throw notReady('TapeNotReady');
           return set.write(ref);
         },
-        watchTape: forEver,
+        watchTape: () => untilMended(set),
       }),
     },
   ),
