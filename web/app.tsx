@@ -19,6 +19,7 @@ import { Layout } from './pages/layout.js';
 import { overviewPage } from './pages/overview.js';
 import type { MakePage, Page } from './pages/page.js';
 import { readPage } from './pages/read.js';
+import { schedulesPage } from './pages/schedules.js';
 import { setPage } from './pages/set.js';
 import { setsPage } from './pages/sets.js';
 import { tapePage } from './pages/tape.js';
@@ -37,6 +38,7 @@ const pages: [path: string, at: string, make: MakePage][] = [
   ['runs/:run', '', readPage],
   ['tapes', 'tapes', tapesPage],
   ['tapes/:tape', 'tapes', tapePage],
+  ['schedules', 'schedules', schedulesPage],
   ['drives', 'drives', drivesPage],
   ['drives/:drive', 'drives', drivePage],
   ['find', 'find', findPage],

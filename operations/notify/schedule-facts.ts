@@ -44,7 +44,7 @@ export async function scheduleFacts(db: Catalog, now: number, mayBeMissed: boole
   const facts: Fact[] = [];
   for (const row of await listSchedules(db)) {
     if (row.paused === 1) continue;
-    const { name, zone, run_at: runAt, run_set: made, run_ended_at: endedAt, run_reason: reason } = row;
+    const { name, run_at: runAt, run_set: made, run_ended_at: endedAt, run_reason: reason } = row;
     if (made === null && reason !== null && endedAt !== null && endedAt > now - dayMs)
       facts.push({
         ...{ event: 'failed', key: `failed schedule ${name} ${runAt}`, subject: t`Schedule ${name}` },
@@ -52,16 +52,23 @@ export async function scheduleFacts(db: Catalog, now: number, mayBeMissed: boole
         todo: t`Mend that, then let it run again.`,
         command: `tapeflow schedule run ${name}`,
       });
-    const missed = mayBeMissed ? await missedTime(db, row, now) : undefined;
-    if (missed === undefined) continue;
-    facts.push({
-      ...{ event: 'schedule_missed', key: `missed ${name} ${missed}`, subject: t`Schedule ${name}` },
-      what: t`Schedule ${name} was due at ${formatTimeIn(zone, missed)} (${zone}), and did not run.`,
-      todo: t`See what does not run (\`tapeflow doctor\`), then run it now.`,
-      command: `tapeflow schedule run ${name}`,
-    });
+    const missed = mayBeMissed ? await missedFact(db, row, now) : undefined;
+    if (missed !== undefined) facts.push(missed);
   }
   return facts;
+}
+
+/** That a schedule was due, and did not run; undefined: it did, or a run is at work, or it is paused. */
+export async function missedFact(db: Catalog, row: ScheduleRow, now: number): Promise<Fact | undefined> {
+  const { name, zone, paused } = row;
+  const missed = paused === 1 ? undefined : await missedTime(db, row, now);
+  if (missed === undefined) return undefined;
+  return {
+    ...{ event: 'schedule_missed', key: `missed ${name} ${missed}`, subject: t`Schedule ${name}` },
+    what: t`Schedule ${name} was due at ${formatTimeIn(zone, missed)} (${zone}), and did not run.`,
+    todo: t`See what does not run (\`tapeflow doctor\`), then run it now.`,
+    command: `tapeflow schedule run ${name}`,
+  };
 }
 
 /** The last time at which a schedule was due, if no run has begun since and none is at work. */

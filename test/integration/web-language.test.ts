@@ -33,6 +33,8 @@ test('the page speaks the language of its settings, and names stay as they are',
     await page.locator('#running').getByText(hostile).waitFor();
     assert.equal(await page.locator('main img').count(), 0);
     await page.getByRole('link', { name: '为磁带机中的磁带贴标签' }).waitFor();
+    await page.getByRole('link', { name: '计划任务' }).click();
+    await page.getByText('没有计划任务。').waitFor();
     assert.deepEqual(faults, []);
   });
 });

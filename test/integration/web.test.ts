@@ -4,6 +4,8 @@ import http from 'node:http';
 import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test, type TestContext } from 'node:test';
+import Database from 'better-sqlite3';
+import { secretsOf } from '../../web/access/secrets.js';
 import { noBrowser, openTab, type Tab } from '../support/browser.js';
 import { commandLine, Installation, type Running } from '../support/installation.js';
 import { noise, tempFolder, writeTree } from '../support/trees.js';
@@ -176,6 +178,59 @@ test('what cannot be taken back is done only where its name is typed', { skip: n
   assert.deepEqual(faults, []);
 });
 
+/** A schedule that only somebody who writes to the catalog could make, and whose run has failed. */
+function addHostileSchedule(name: string): void {
+  const catalog = new Database(path.join(installation.dataDir, 'catalog.db'));
+  const row = {
+    ...{ name, cron: '0 3 1 1 *', zone: 'UTC', command: `backup /${name}`, paused: 1, created_at: 1 },
+    ...{ run_at: 2, run_ended_at: 3, run_reason: `The source /${name} does not exist.` },
+    arguments: JSON.stringify({ sources: [`/${name}`], excludes: [], drive: 'lto1', pool: 'default' }),
+  };
+  const columns = Object.keys(row);
+  const values = columns.map((column) => `@${column}`).join(', ');
+  catalog.prepare(`insert into schedules (${columns.join(', ')}) values (${values})`).run(row);
+  catalog.close();
+}
+
+test(
+  'a schedule runs from the page, which shows how that ended, and is paused and resumed there',
+  { skip: noBrowser },
+  async (t) => {
+    const { page, faults, base } = await signedIn(t);
+    const source = tempFolder(t);
+    writeTree(source, { file: 'text' });
+    const when = ['--cron', '30 2 * * *', '--time-zone', 'Europe/Berlin'];
+    await installation.run(['schedule', 'add', 'nightly', ...when, '--', 'backup', source]);
+    addHostileSchedule(hostile);
+    await page.goto(base);
+    await page.getByRole('link', { name: 'Schedules' }).click();
+    const card = page.getByRole('article').filter({ has: page.getByRole('heading', { name: /^nightly/ }) });
+    await card.getByText(/ 02:30 \(Europe\/Berlin\)$/).waitFor();
+    await card.getByText('none yet').waitFor();
+    await page.getByText(`its last run failed: The source /${hostile} does not exist.`).waitFor();
+    await page.getByRole('button', { name: `Resume schedule ${hostile}` }).waitFor();
+    assert.equal(await page.locator('main img').count(), 0);
+
+    await page.getByRole('button', { name: 'Run now schedule nightly' }).click();
+    await page.getByText('Schedule nightly will run now.').waitFor();
+    // The page was not loaded again.
+    await card.locator('.state', { hasText: 'completed' }).waitFor();
+    await page.getByRole('button', { name: 'Pause schedule nightly' }).click();
+    await page.getByText('Schedule nightly is paused.').waitFor();
+    await card.getByText('none while it is paused').waitFor();
+    const paused = () => installation.query(`select 1 from schedules where name = 'nightly' and paused = 1`);
+    assert.equal(paused().length, 1);
+    await page.getByRole('button', { name: 'Resume schedule nightly' }).click();
+    await page.getByText('Schedule nightly runs again.').waitFor();
+    await card.getByText(/ 02:30 /).waitFor();
+    assert.equal(paused().length, 0);
+    await card.getByRole('link', { name: /^\d{4}-\d{2}_\d{6}$/ }).click();
+    await page.getByRole('heading', { name: /^Set / }).waitFor();
+    await page.getByText(source).first().waitFor();
+    assert.deepEqual(faults, []);
+  },
+);
+
 test(
   'a page that is open says that nothing answers, and goes on when it is served again',
   { skip: noBrowser },
@@ -203,14 +258,17 @@ test('a page that shows only has no form, takes no command, and needs no server'
   const base = new URL(url).origin + (answer.headers.get('location') ?? '');
   const tapes = await (await fetch(`${base}tapes`, { headers })).text();
   assert.match(tapes, /LTO007/);
-  assert.doesNotMatch(tapes, /<form/);
+  const schedules = await (await fetch(`${base}schedules`, { headers })).text();
+  assert.match(schedules, /No server runs, so nothing runs automatically/);
+  for (const shown of [tapes, schedules]) assert.doesNotMatch(shown, /<form/);
   const form = { ...headers, origin: new URL(url).origin, 'sec-fetch-site': 'same-origin' };
-  const posted = await fetch(`${base}actions/pause`, {
-    method: 'POST',
-    headers: form,
-    body: new URLSearchParams(),
-  });
-  assert.equal(posted.status, 403);
+  const secret = secretsOf(new URL(url).searchParams.get('token') ?? '').form;
+  for (const action of ['pause', 'schedule-pause', 'schedule-run']) {
+    const body = new URLSearchParams({ form: secret, set: '1', schedule: 'nightly' });
+    const posted = await fetch(`${base}actions/${action}`, { method: 'POST', headers: form, body });
+    assert.equal(posted.status, 403, action);
+    assert.match(await posted.text(), /This page shows only/);
+  }
   web.child.kill('SIGTERM');
   assert.equal((await web.ended).code, 0);
 });

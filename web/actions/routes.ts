@@ -1,8 +1,4 @@
 import type { Context, Hono } from 'hono';
-import { label } from '../../client/commands/tape/tape.js';
-import { erase } from '../../client/commands/tape/tape-erase.js';
-import { found, lost } from '../../client/commands/tape/tape-lost.js';
-import { trust } from '../../client/commands/tape/tape-trust.js';
 import { beginRestore } from '../../client/commands/files/begin-restore.js';
 import { beginVerify } from '../../client/commands/files/verify.js';
 import { cancel } from '../../client/commands/set/cancel.js';
@@ -12,27 +8,20 @@ import { retry } from '../../client/commands/set/retry.js';
 import { cancelRetrieval } from '../../client/follow/cancel-retrieval.js';
 import { startDetached } from '../../client/follow/follow-retrieval.js';
 import { displayPath } from '../../client/print/names.js';
-import type { Session } from '../../client/session.js';
 import { isRetrievalId } from '../../catalog/retrievals/retrievals.js';
 import { usageFailure } from '../../config/failures.js';
 import { toBytes } from '../../entry/byte-string.js';
 import { refusal } from '../access/refusal.js';
 import { decodeName } from '../names.js';
 import type { Site } from '../site.js';
+import { requireTyped, type Commands, type Fields, type Given } from './given.js';
+import { scheduleCommands } from './schedule-commands.js';
+import { tapeCommands } from './tape-commands.js';
 import { english } from '../../messages/sentence.js';
 import { t } from '../../messages/shown.js';
 
-/** The fields of a form; one that is missing is empty. */
-type Fields = (name: string) => string;
-
-/** A command that a form gives: what it is, in words, and what it does. */
-interface Given {
-  what: string;
-  run(session: Session): Promise<void>;
-}
-
 /** What each form asks for, by its path below `actions/`. All of it is what the commands of these names do. */
-const commands: Record<string, (fields: Fields) => Given> = {
+const commands: Commands = {
   pause: (of) => ({ what: `${t`Pause`} ${of('set')}`, run: (session) => pause(session, of('set')) }),
   resume: (of) => ({ what: `${t`Resume`} ${of('set')}`, run: (session) => resume(session, of('set'), true) }),
   retry: (of) => ({ what: `${t`Retry`} ${of('set')}`, run: (session) => retry(session, of('set'), true) }),
@@ -48,36 +37,13 @@ const commands: Record<string, (fields: Fields) => Given> = {
       await cancel(session, of('set'), true);
     },
   }),
-  label: (of) => ({
-    what: t`Label the tape in ${of('drive')} as ${of('name')}`,
-    run: (session) =>
-      label(session, of('name'), { ...onDrive(of), pool: of('pool'), force: of('force') === 'yes' }),
-  }),
-  erase: (of) => ({
-    what: `${t`Erase tape`} ${of('tape')}`,
-    run: async (session) => {
-      requireTyped(of('name'), of('tape'));
-      await erase(session, of('tape'), {
-        ...onDrive(of),
-        yes: true,
-        evenUnexpired: of('even-unexpired') === 'yes',
-      });
-    },
-  }),
-  lost: (of) => ({
-    what: t`Mark tape ${of('tape')} as lost`,
-    run: async (session) => {
-      requireTyped(of('name'), of('tape'));
-      await lost(session, of('tape'), true);
-    },
-  }),
-  found: (of) => ({ what: t`Tape ${of('tape')} was found`, run: (session) => found(session, of('tape')) }),
-  trust: (of) => ({ what: t`Trust tape ${of('tape')} again`, run: (session) => trust(session, of('tape')) }),
   verify: (of) => ({
     what: `${t`Verify`} ${of('subject')}`,
     run: async (session) => startDetached(session, await beginVerify(session, of('subject'))),
   }),
   restore: (of) => restoreOf(of),
+  ...tapeCommands,
+  ...scheduleCommands,
 };
 
 /** Takes what the forms of the page send, and leads back to where they stood. */
@@ -117,20 +83,6 @@ async function fieldsOf({ req }: Context): Promise<Fields> {
 function back(context: Context, { base }: Site, of: Fields): Response {
   const { pathname, search } = new URL(`http://page${base}${of('back')}`);
   return context.redirect(pathname.startsWith(base) ? pathname + search : base, 303);
-}
-
-function onDrive(of: Fields): { drive: string } {
-  return { drive: of('drive') === '' ? 'lto1' : of('drive') };
-}
-
-/** What cannot be taken back is done only for somebody who has typed what it is done to. */
-function requireTyped(typed: string, name: string): void {
-  if (typed === name) return;
-  throw usageFailure(
-    'NotTyped',
-    english`What was typed, ${JSON.stringify(typed)}, is not the name ${name}.`,
-    english`Nothing was done.`,
-  );
 }
 
 function restoreOf(of: Fields): Given {

@@ -1,15 +1,13 @@
 import { isHeard } from '../../catalog/hosts/host-conflict.js';
 import { listHostDrives } from '../../catalog/hosts/host-drives.js';
 import { listHosts, timeOf } from '../../catalog/hosts/hosts.js';
-import { listSchedules } from '../../catalog/server/schedules.js';
 import { workOf } from '../../client/print/host-lines.js';
 import { Table, Time } from './layout.js';
 import type { MakePage } from './page.js';
 import { usesOwnServer } from '../../workers/server/own-server.js';
 import { t } from '../../messages/shown.js';
-import { Sentence } from './sentence.js';
 
-/** The drives and hosts, who works there, and the schedules. */
+/** The drives and hosts, and who works there. */
 export const drivesPage: MakePage = async ({ site, frame }) => {
   const session = site.session();
   const catalog = await session.catalog();
@@ -17,7 +15,6 @@ export const drivesPage: MakePage = async ({ site, frame }) => {
   const hosts = await workOf(catalog, await listHosts(catalog));
   const known = await listHostDrives(catalog);
   const { drives } = await session.allDrives();
-  const schedules = await listSchedules(catalog);
   const server = await site.atServer();
   const atServer =
     server !== undefined
@@ -65,24 +62,6 @@ export const drivesPage: MakePage = async ({ site, frame }) => {
           />
         )}
         <p>{atServer}</p>
-        <h2>{t`Schedules`}</h2>
-        {schedules.length === 0 ? (
-          <p class="nothing">
-            <Sentence text={t`There are none: \`tapeflow schedule add\` makes one.`} />
-          </p>
-        ) : (
-          <Table
-            caption={t`Schedules`}
-            head={[t`Schedule`, t`When`, t`State`, t`Command`, t`Last run`]}
-            rows={schedules.map(({ name, cron, zone, paused, command, run_at: at }) => [
-              name,
-              `${cron} (${zone})`,
-              paused === 1 ? t`paused` : t`on`,
-              <code>{command}</code>,
-              <Time ms={at} />,
-            ])}
-          />
-        )}
       </div>
     </>
   );

@@ -11,6 +11,7 @@ const places = (): [path: string, title: string][] => [
   ['', t`Now`],
   ['sets', t`Sets`],
   ['tapes', t`Tapes`],
+  ['schedules', t`Schedules`],
   ['drives', t`Drives`],
   ['find', t`Search`],
 ];

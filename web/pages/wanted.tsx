@@ -1,6 +1,7 @@
 import { waitsForPeople, type Wait } from '../../catalog/figures/waits.js';
 import type { Catalog } from '../../catalog/open-catalog.js';
 import { formatTime } from '../../config/local-time.js';
+import type { Fact } from '../../operations/notify/message.js';
 import { scheduleFacts } from '../../operations/notify/schedule-facts.js';
 import { waitFacts } from '../../operations/notify/run-facts.js';
 import { damageFacts, tapeFacts } from '../../operations/notify/tape-facts.js';
@@ -21,6 +22,8 @@ export interface Wanted {
   command?: string;
   /** The run that waits. */
   wait?: Wait;
+  /** It can be done on the page of the schedules. */
+  isOfSchedule?: true;
 }
 
 /** Everything that is asked of a person now: first what runs wait for, then what the notifications tell of. */
@@ -33,12 +36,19 @@ export async function wantedOfPeople(catalog: Catalog, now: number): Promise<Wan
     ),
     ...(await damageFacts(catalog)),
     ...(await tapeFacts(catalog, now)),
-    ...(await scheduleFacts(catalog, now, true)),
   ];
   return [
     ...waits.map(ofWait),
-    ...facts.map(({ what, todo, command }) => ({ headline: what, detail: todo, command })),
+    ...facts.map(ofFact),
+    ...(await scheduleFacts(catalog, now, true)).map((fact) => ({
+      ...ofFact(fact),
+      isOfSchedule: true as const,
+    })),
   ];
+}
+
+function ofFact({ what, todo, command }: Fact): Wanted {
+  return { headline: what, detail: todo, command };
 }
 
 function ofWait(wait: Wait): Wanted {
@@ -66,7 +76,7 @@ export function WantedList({ wanted, frame }: { wanted: Wanted[]; frame: Frame }
   if (wanted.length === 0) return <p class="nothing">{t`Nothing waits for you.`}</p>;
   return (
     <ul class="wanted">
-      {wanted.map(({ headline, detail, command, wait }) => (
+      {wanted.map(({ headline, detail, command, wait, isOfSchedule }) => (
         <li class={wait === undefined ? 'fact' : undefined}>
           <strong>
             <Sentence text={headline} />
@@ -82,6 +92,13 @@ export function WantedList({ wanted, frame }: { wanted: Wanted[]; frame: Frame }
             </p>
           )}
           {wait === undefined ? '' : <WaitLinks wait={wait} frame={frame} />}
+          {isOfSchedule === true ? (
+            <p class="links">
+              <a href={`${frame.base}schedules`}>{t`Schedules`}</a>
+            </p>
+          ) : (
+            ''
+          )}
         </li>
       ))}
     </ul>

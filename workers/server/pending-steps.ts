@@ -42,7 +42,7 @@ export interface AskedServer {
 const startedState = 2;
 
 /** Milliseconds to wait for the server: a display must not freeze because of a hanging server. */
-const answerWithinMs = 2000;
+export const displayWithinMs = 2000;
 
 /** The server's pending activities; empty when it cannot be reached. For people only: no step relies on it. */
 export function pendingSteps(server: AskedServer, setId: string): Promise<PendingStep[]> {
@@ -56,7 +56,7 @@ export function pendingReads(server: AskedServer, id: string): Promise<PendingSt
 
 async function stepsOf(server: AskedServer, workflowId: string): Promise<PendingStep[]> {
   try {
-    const { raw } = await server.client.withDeadline(Date.now() + answerWithinMs, () =>
+    const { raw } = await server.client.withDeadline(Date.now() + displayWithinMs, () =>
       server.client.workflow.getHandle(workflowId).describe(),
     );
     return (raw.pendingActivities ?? []).map((pending) => stepOf(pending, Date.now()));

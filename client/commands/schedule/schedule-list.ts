@@ -3,10 +3,11 @@ import { stateWord } from '../../../catalog/schema/state-words.js';
 import type { Command } from 'commander';
 import { scheduledWork } from '../../../operations/sets/scheduled-work.js';
 import { mayWrite } from '../../../catalog/open-for-reading.js';
-import { lastRunOf, listSchedules, runTrouble, type LastRun } from '../../../catalog/server/schedules.js';
+import { listSchedules, type LastRun } from '../../../catalog/server/schedules.js';
 import { isSetId } from '../../../catalog/sets/set-id.js';
 import { formatTime, formatTimeIn } from '../../../config/local-time.js';
-import { describeSchedule, nextTimes, registerSchedules } from '../../../workers/starts/schedules.js';
+import { scheduleStatus } from '../../../workers/starts/schedule-status.js';
+import { describeSchedule, registerSchedules } from '../../../workers/starts/schedules.js';
 import { inReadWriteSession, type Session } from '../../session.js';
 import { atServer, findServer } from '../../server.js';
 import { printTable } from '../../print/print-table.js';
@@ -37,9 +38,7 @@ async function list(session: Session): Promise<void> {
       const { name, cron, zone, command } = row;
       const known =
         server === undefined ? undefined : await atServer(server, () => describeSchedule(server, name));
-      const next = row.paused === 1 || known === undefined ? [] : nextTimes(known);
-      const last = await lastRunOf(catalog, row);
-      const trouble = runTrouble(last);
+      const { next, last, trouble } = await scheduleStatus(catalog, row, known);
       if (trouble !== undefined) troubles.push(t`Schedule ${name} has no success: ${trouble}`);
       if (session.json)
         session.emit({
