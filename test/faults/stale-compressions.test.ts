@@ -37,6 +37,9 @@ async function scene(t: TestContext, heartbeatSeconds = 2): Promise<Scene> {
   return { installation, server, source, temp: folder('temp'), final: folder('final') };
 }
 
+/** The calls that open a file of a source: the native part's, and Node's. */
+const opens = '/^openat2?$';
+
 /** strace's arguments that stop the process right after its `nth` call of this kind on a path. */
 function stopAt(calls: string, nth: number, where: string): string[] {
   return ['-P', where, '-e', `trace=${calls}`, '-e', `inject=${calls}:signal=SIGSTOP:when=${nth}`];
@@ -101,7 +104,7 @@ test(
   async (t) => {
     const here = await scene(t);
     const { server, source, installation, temp } = here;
-    const first = await server.tracedWorker(['archive'], stopAt('openat', 1, path.join(source, 'b')));
+    const first = await server.tracedWorker(['archive'], stopAt(opens, 1, path.join(source, 'b')));
     await beginSet(here);
     await first.stopped();
     assert.equal(readdirSync(temp).length, 2, 'its archive and manifest are being written');
@@ -124,7 +127,7 @@ test(
     const faults = IoFaults.make(t);
     if (faults === undefined) return;
     const { server, source, installation, temp } = here;
-    const first = await server.tracedWorker(['archive'], stopAt('openat', 1, path.join(source, 'b')));
+    const first = await server.tracedWorker(['archive'], stopAt(opens, 1, path.join(source, 'b')));
     await beginSet(here);
     await first.stopped();
     const tokenOf = () => installation.query<{ token: string }>('select token from groups')[0]?.token;
