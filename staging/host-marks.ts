@@ -12,16 +12,19 @@ const marksFolder = (root: string) => path.join(root, 'hosts');
 /**
  * Leaves a host's mark in its staging folder: a small file of its name. Nothing is made where the staging folder is
  * missing, which may be a mount that is absent.
+ *
+ * @returns what the mark says; null: it could not be left, since the folder is missing.
  */
-export async function leaveMark(root: string, { name, id }: Marked): Promise<void> {
+export async function leaveMark(root: string, { name, id }: Marked): Promise<string | null> {
   const file = path.join(marksFolder(root), name);
-  if ((await markOf(root, name)) === id) return;
+  if ((await markOf(root, name)) === id) return id;
   // Each host makes it when it is its first to write there; a missing one may be an absent mount.
-  if ((await stat(root).catch(() => undefined)) === undefined) return;
+  if ((await stat(root).catch(() => undefined)) === undefined) return null;
   await mkdir(marksFolder(root), { recursive: true, mode: 0o700 });
   const part = `${file}.${process.pid}.part`;
   await writeFile(part, id, { mode: 0o600 });
   await rename(part, file);
+  return id;
 }
 
 /** Removes the mark of a host that is no more. */

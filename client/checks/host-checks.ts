@@ -1,4 +1,5 @@
 import { hostsInTwoPlaces, twoPlacesAdvice, twoPlacesText } from '../../catalog/hosts/host-places.js';
+import { signOfLifeMs } from '../../catalog/hosts/host-conflict.js';
 import { listLooks, type StagingLook } from '../../catalog/hosts/staging-looks.js';
 import type { HostRow } from '../../catalog/rows.js';
 import { formatTime } from '../../config/local-time.js';
@@ -28,7 +29,11 @@ export async function checkHosts(session: Pick<Session, 'catalog'>): Promise<Che
     const { host } = one;
     if (!working.has(host.name)) return [hostCheck(one)];
     const look = looks.get(host.name);
-    return [hostCheck(one), clockCheck(host), ...(look === undefined ? [] : [stagingCheck(look, working)])];
+    return [
+      hostCheck(one),
+      clockCheck(host),
+      ...(look === undefined ? [] : [stagingCheck(look, looks, working)]),
+    ];
   });
   return [...checks, ...twice];
 }
@@ -70,15 +75,28 @@ function clockCheck({ name, clock_ahead: ahead }: HostRow): Check {
 }
 
 /** Looks at hosts that work now only: others may have left their marks when staging was elsewhere. */
-function stagingCheck({ host, root, unseen }: StagingLook, working: ReadonlySet<string>): Check {
+function stagingCheck(
+  { host, root, unseen, at }: StagingLook,
+  looks: ReadonlyMap<string, StagingLook>,
+  working: ReadonlySet<string>,
+): Check {
   const what = english`staging of host ${host}`;
   const lacking = unseen.filter((name) => working.has(name));
   if (lacking.length === 0)
     return { what, level: 'ok', finding: english`${root} has what the other hosts write` };
+  // A mark that was not there yet when it looked says nothing; one that is never left is missed by its own host's look.
+  const missed = lacking.filter((name) => (looks.get(name)?.markedAt ?? Infinity) < at);
+  if (missed.length === 0)
+    return {
+      what,
+      level: 'note',
+      finding: english`${root} was not looked at since host ${lacking.join(' and host ')} wrote there`,
+      advice: english`Hosts look every ${signOfLifeMs / 1000} s: run \`doctor\` again then.`,
+    };
   return {
     what,
     level: 'trouble',
-    finding: english`${root} does not have what host ${lacking.join(' and host ')} wrote`,
+    finding: english`${root} does not have what host ${missed.join(' and host ')} wrote`,
     advice: english`BACKUP_COMPRESS_DIR must be one folder that all hosts share, mounted, and readable by
       their workers.`,
   };

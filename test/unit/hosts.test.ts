@@ -231,8 +231,17 @@ test('doctor says which host sees no staging of another, whose clock is wrong, a
   for (const name of ['a', 'b']) await hostLives(catalog, self(name), true);
   await claimDrive(catalog, 'b', drive('vault'));
   await catalog.updateTable('hosts').set({ clock_ahead: -90_000 }).where('name', '=', 'a').execute();
-  await recordLook(catalog, { host: 'a', root: '/staging', unseen: [] });
-  await recordLook(catalog, { host: 'b', root: '/staging', unseen: ['a', 'c'] });
+  const look = { root: '/staging', at: Date.now() };
+  await recordLook(catalog, { ...look, host: 'a', unseen: [], mark: 'id-a' });
+  await recordLook(catalog, { ...look, host: 'b', unseen: ['a', 'c'], mark: null });
+  const [early] = (await checkHosts({ catalog: async () => catalog })).filter(
+    ({ what }) => what === 'staging of host b',
+  );
+  assert.deepEqual(
+    [early?.level, early?.finding],
+    ['note', '/staging was not looked at since host a wrote there'],
+  );
+  await recordLook(catalog, { ...look, host: 'b', unseen: ['a', 'c'], mark: null, at: Date.now() + 1000 });
   const checks = await checkHosts({ catalog: async () => catalog });
   const found = (what: string) => checks.find((check) => check.what === what);
   assert.match(found('host b')?.finding ?? '', /^archive worker, tape worker vault \(b\.example/);
@@ -347,7 +356,7 @@ test('a host is forgotten when nothing needs it, and is known again when it come
   await hostLives(catalog, self('fs1'), true);
   const vault = { name: 'vault', path: '/vault', kind: 'directory' } as DriveSettings;
   await claimDrive(catalog, 'fs1', vault);
-  await recordLook(catalog, { host: 'fs1', root: '/staging', unseen: [] });
+  await recordLook(catalog, { host: 'fs1', root: '/staging', unseen: [], at: 1, mark: 'id-fs1' });
   const refused = (text: RegExp) =>
     assert.rejects(forgetHostNamed(catalog, 'fs1'), failsAs('HostNeeded', text));
   await refused(/^Host fs1 cannot be forgotten: its workers are at work.* Stop them/);

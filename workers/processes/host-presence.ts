@@ -1,6 +1,6 @@
 import os from 'node:os';
 import { driveLives, driveStops } from '../../catalog/hosts/host-drives.js';
-import { archiveStops, hostLives, listHosts, type HostSelf } from '../../catalog/hosts/hosts.js';
+import { archiveStops, hostLives, listHosts, timeOf, type HostSelf } from '../../catalog/hosts/hosts.js';
 import {
   signPlace,
   twoPlacesAdvice,
@@ -119,12 +119,14 @@ export class HostPresence {
 
   private async looksAtStaging(): Promise<void> {
     const { catalog, host, staging } = this;
-    await leaveMark(staging, host).catch((error: unknown) => {
+    const at = await timeOf(catalog);
+    const mark = await leaveMark(staging, host).catch((error: unknown) => {
       this.logger.warn({ err: error }, `the mark of this host could not be left in staging, ${staging}`);
+      return null;
     });
     const others = (await listHosts(catalog)).filter(({ name }) => name !== host.name);
     const unseen = await unseenMarks(staging, others);
-    await recordLook(catalog, { host: host.name, root: staging, unseen });
+    await recordLook(catalog, { host: host.name, root: staging, unseen, at, mark });
   }
 
   /** Says so when workers of a copy of this data folder are at work too, which nothing else tells apart. */
