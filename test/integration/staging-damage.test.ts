@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { Installation } from '../support/installation.js';
 import {
   archivesOn,
@@ -15,22 +15,32 @@ import {
 } from '../support/trees.js';
 import { waitFor } from '../support/wait-for.js';
 
-test('staged archives that were altered, cut or deleted never reach the tape: they are made again', async (t) => {
+/** A set whose archives are all staged, and for which there is no tape yet. */
+async function stagedSet(t: TestContext, files: number, env: Record<string, string> = {}) {
   const source = tempFolder(t);
-  const target = tempFolder(t);
   const tape = path.join(tempFolder(t), 'tape');
-  for (let i = 1; i <= 4; i += 1) writeTree(source, { [`f${i}`]: noise(900_000, `damage ${i}`) });
+  for (let i = 1; i <= files; i += 1) writeTree(source, { [`f${i}`]: noise(900_000, `staged ${i}`) });
   const installation = await Installation.make(t, {
-    TAPE_PATH: tape,
-    MAX_GROUP_SIZE: '1MB',
-    STAGING_MAX_BYTES: '20MB',
+    ...{ TAPE_PATH: tape, MAX_GROUP_SIZE: '1MB', STAGING_MAX_BYTES: '20MB' },
+    ...env,
   });
   const backup = installation.start(['backup', source]);
   await waitFor(
-    () => installation.tryQuery(`select 1 from groups where state = 'queued'`).length === 4,
-    'four queued archives',
+    () => installation.tryQuery(`select 1 from groups where state = 'queued'`).length === files,
+    'every archive to be queued',
   );
   const setId = installation.query<{ id: string }>('select id from sets')[0]?.id ?? '';
+  const label = async () => {
+    mkdirSync(tape);
+    assert.equal((await installation.run(['tape', 'label', 'T1'])).code, 0);
+  };
+  const archives = () => installation.query('select name, sha256, token from archives order by name');
+  return { source, tape, installation, backup, setId, label, archives };
+}
+
+test('staged archives that were altered, cut or deleted never reach the tape: they are made again', async (t) => {
+  const target = tempFolder(t);
+  const { source, tape, installation, backup, setId, label } = await stagedSet(t, 4);
   const final = path.join(installation.stagingDir, 'final', setId);
   const [first = '', second = '', third = ''] = readdirSync(final)
     .filter((name) => name.endsWith('.tar.gz'))
@@ -41,8 +51,7 @@ test('staged archives that were altered, cut or deleted never reach the tape: th
   truncateSync(path.join(final, second), 1000);
   rmSync(path.join(final, third));
 
-  mkdirSync(tape);
-  assert.equal((await installation.run(['tape', 'label', 'T1'])).code, 0);
+  await label();
   const { code, stdout } = await backup.ended;
   assert.equal(code, 0, stdout);
   const lost = installation.query<{ group_no: number }>(
@@ -71,27 +80,14 @@ test(
   'a restart deletes nothing: what was staged before the crash goes to tape without being compressed again',
   { skip: longTest },
   async (t) => {
-    const source = tempFolder(t);
-    const tape = path.join(tempFolder(t), 'tape');
-    for (let i = 1; i <= 3; i += 1) writeTree(source, { [`f${i}`]: noise(900_000, `restart ${i}`) });
-    const installation = await Installation.make(t, {
-      TAPE_PATH: tape,
-      MAX_GROUP_SIZE: '1MB',
-      STAGING_MAX_BYTES: '20MB',
-    });
-    const backup = installation.start(['backup', source]);
-    await waitFor(
-      () => installation.tryQuery(`select 1 from groups where state = 'queued'`).length === 3,
-      'three queued archives',
-    );
+    const { source, installation, backup, label, archives } = await stagedSet(t, 3);
     await installation.killAll();
     await backup.ended;
-    const before = installation.query('select name, sha256, token from archives order by name');
-    mkdirSync(tape);
-    assert.equal((await installation.run(['tape', 'label', 'T1'])).code, 0);
+    const before = archives();
+    await label();
     const result = await installation.json<{ status: string }>(['backup', source]);
     assert.equal(result.status, 'completed');
-    assert.deepEqual(installation.query('select name, sha256, token from archives order by name'), before);
+    assert.deepEqual(archives(), before);
   },
 );
 
@@ -99,37 +95,23 @@ test(
   'a server whose database was lost: the set is named, and resume takes it up without doing anything twice',
   { skip: longTest },
   async (t) => {
-    const source = tempFolder(t);
-    const tape = path.join(tempFolder(t), 'tape');
-    for (let i = 1; i <= 3; i += 1) writeTree(source, { [`f${i}`]: noise(900_000, `server ${i}`) });
-    const installation = await Installation.make(t, {
-      TAPE_PATH: tape,
-      MAX_GROUP_SIZE: '1MB',
-      STAGING_MAX_BYTES: '20MB',
-      // Or the worker takes it up before anybody is told.
-      LOOK_AFTER_SECONDS: '0',
-    });
-    const backup = installation.start(['backup', source]);
-    await waitFor(
-      () => installation.tryQuery(`select 1 from groups where state = 'queued'`).length === 3,
-      'three queued archives',
-    );
+    // Or the worker takes it up before anybody is told.
+    const later = { LOOK_AFTER_SECONDS: '0' };
+    const { installation, backup, setId, label, archives } = await stagedSet(t, 3, later);
     await installation.killAll();
     await backup.ended;
     rmSync(path.join(installation.dataDir, 'temporal'), { recursive: true });
-    mkdirSync(tape);
-    assert.equal((await installation.run(['tape', 'label', 'T1'])).code, 0);
-    const setId = installation.query<{ id: string }>('select id from sets')[0]?.id ?? '';
+    await label();
     const up = installation.start(['up']);
     await waitFor(() => up.output().includes(`tapeflow resume ${setId}`), 'up to name the set');
     const doctor = await installation.run(['doctor']);
     assert.equal(doctor.code, 1);
     assert.match(doctor.stdout, new RegExp(`set ${setId}: is unfinished, but the server does not know it`));
-    const before = installation.query('select name, sha256, token from archives order by name');
+    const before = archives();
     assert.equal((await installation.run(['resume', setId])).code, 0);
     const { code } = await installation.run(['watch', setId]);
     assert.equal(code, 0);
-    assert.deepEqual(installation.query('select name, sha256, token from archives order by name'), before);
+    assert.deepEqual(archives(), before);
     up.child.kill('SIGINT');
     assert.equal((await up.ended).code, 0);
     await installation.quiet();
