@@ -1,4 +1,5 @@
-// A year of nights in one catalog: `npm run bench -- year [--files N] [--nights N] [--dir FOLDER]`. Each night one of a
+// A year of nights in one catalog: `npm run bench -- year [--files N] [--nights N] [--dir FOLDER] [--url URL]`, in a
+// SQLite file or in an empty database or schema of PostgreSQL, which is vacuumed after each night. Each night one of a
 // hundred files of a real tree is changed, deleted or new; every 30th set is a full one, the others are incremental;
 // sets are kept for 90 days, and what has expired is erased. Nothing is packed; the rest is done as in a backup. Says
 // what the catalog has in use, and fails when it grows after the sets began to expire, or when the tree of a kept set
@@ -10,6 +11,8 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import Database from 'better-sqlite3';
 import { sql } from 'kysely';
+import pg from 'pg';
+import { isInPostgres } from '../catalog/dialect.js';
 import { treeRows } from '../catalog/files/tree-rows.js';
 import { openCatalog, type Catalog } from '../catalog/open-catalog.js';
 import { SetRetention } from '../catalog/sets/set-retention.js';
@@ -34,12 +37,13 @@ const { values: given } = parseArgs({
     files: { type: 'string', default: '10000' },
     nights: { type: 'string', default: '366' },
     dir: { type: 'string', default: os.tmpdir() },
+    url: { type: 'string' },
   },
 });
 const [count, nights] = [Number(given.files), Number(given.nights)];
 const root = mkdtempSync(path.join(given.dir, 'tf-year-'));
 const tree = path.join(root, 't');
-const catalogFile = path.join(root, 'catalog.db');
+const catalogUrl = given.url ?? path.join(root, 'catalog.db');
 const random = randomFrom(3);
 /** SHA-256 of each file that there is, by its path. */
 const files = new Map<string, string>();
@@ -132,21 +136,48 @@ async function eraseExpired(catalog: Catalog): Promise<void> {
   await purgeErased(catalog);
 }
 
-/** Bytes of the tables that have something of each file, and of all else. */
-function bytesByUse(): { files: number; rest: number } {
-  const database = new Database(catalogFile, { readonly: true });
+/** The tables that have something of each file. */
+const fileTables = ['entries', 'names', 'chains', 'offsets'];
+
+/** Bytes of the tables that have something of each file, of all else, and of both. */
+interface Sizes {
+  ofFiles: number;
+  rest: number;
+  bytes: number;
+}
+
+/** What is in use of a SQLite file. */
+function sizesInFile(): Sizes {
+  const database = new Database(catalogUrl, { readonly: true });
   const used = (where: string) =>
     Number(database.prepare(`select coalesce(sum(pgsize), 0) from dbstat where ${where}`).pluck().get());
-  const tables = `('entries', 'names', 'chains', 'offsets')`;
-  const ofFiles = `name in (select name from sqlite_master where tbl_name in ${tables})`;
-  const bytes = { files: used(ofFiles), rest: used(`not (${ofFiles})`) };
+  const tables = `('${fileTables.join("', '")}')`;
+  const isOfFiles = `name in (select name from sqlite_master where tbl_name in ${tables})`;
+  const [ofFiles, rest] = [used(isOfFiles), used(`not (${isOfFiles})`)];
   database.close();
-  return bytes;
+  return { ofFiles, rest, bytes: bytesUsed(catalogUrl) };
+}
+
+/** On a connection of its own, since a catalog's wraps everything in transactions. */
+async function vacuum(): Promise<void> {
+  const client = new pg.Client({ connectionString: catalogUrl });
+  await client.connect();
+  await client.query('vacuum analyze').finally(() => client.end());
+}
+
+/** What the tables of a schema of PostgreSQL take, with their indexes and what they hold for reuse. */
+async function sizesInPostgres(catalog: Catalog): Promise<Sizes> {
+  const { rows } = await sql<{ name: string; bytes: number }>`
+    select relname as name, pg_total_relation_size(oid)::float8 as bytes from pg_class
+    where relkind = 'r' and relnamespace = current_schema()::regnamespace`.execute(catalog);
+  const sum = (of: boolean) =>
+    rows.reduce((all, { name, bytes }) => all + (fileTables.includes(name) === of ? bytes : 0), 0);
+  return { ofFiles: sum(true), rest: sum(false), bytes: sum(true) + sum(false) };
 }
 
 try {
   for (let no = 0; no < count; no += 1) newFile();
-  const catalog = await openCatalog(catalogFile);
+  const catalog = await openCatalog(catalogUrl);
   const kept = new Map<string, string>();
   const rows: { night: number; 'sets kept': number; [name: string]: number }[] = [];
   for (let night = 0; night < nights; night += 1) {
@@ -161,6 +192,8 @@ try {
     const setId = await makeUpSet(catalog, { tree, mode, tape: `T${night}`, hashOf });
     kept.set(setId, digestOfTree());
     await eraseExpired(catalog);
+    // As the server does by itself within minutes.
+    if (isInPostgres(catalog)) await vacuum();
     const expired = await catalog.selectFrom('sets').select('id').where('state', '=', 'expired').execute();
     for (const { id } of expired) kept.delete(id);
     if (night % month !== month - 1 && night !== nights - 1) continue;
@@ -168,9 +201,8 @@ try {
       const fault = await faultOf(catalog, id, expected);
       if (fault !== undefined) throw new Error(`night ${night}: ${id}: ${fault}`);
     }
-    const { files: ofFiles, rest } = bytesByUse();
-    const all = bytesUsed(catalogFile);
-    rows.push({ night: night + 1, files: files.size, 'sets kept': kept.size, bytes: all, ofFiles, rest });
+    const sizes = isInPostgres(catalog) ? await sizesInPostgres(catalog) : sizesInFile();
+    rows.push({ night: night + 1, files: files.size, 'sets kept': kept.size, ...sizes });
     console.table(rows.slice(-1));
   }
   await catalog.destroy();
