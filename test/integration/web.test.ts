@@ -178,6 +178,48 @@ test('what cannot be taken back is done only where its name is typed', { skip: n
   assert.deepEqual(faults, []);
 });
 
+test(
+  'a tape is distrusted and trusted again, its repack is previewed, and a set is copied to another pool',
+  { skip: noBrowser },
+  async (t) => {
+    const { page, faults, base } = await signedIn(t);
+    const state = () => installation.query<{ state: string }>('select state from tapes')[0]?.state;
+    await page.goto(`${base}tapes/LTO007`);
+    const distrust = page.locator('#distrust');
+    await distrust.getByText('Do not trust it any more').click();
+    await distrust.getByLabel('Type the tape’s name, LTO007:').fill('LTO008');
+    await distrust.getByRole('button', { name: 'Distrust' }).click();
+    await page.getByText('is not the name LTO007. Nothing was done.').last().waitFor();
+    assert.equal(state(), 'usable');
+    await distrust.getByText('Do not trust it any more').click();
+    await distrust.getByLabel('Type the tape’s name, LTO007:').fill('LTO007');
+    await distrust.getByRole('button', { name: 'Distrust' }).click();
+    await page.getByText('The tape LTO007 takes no more writes').waitFor();
+    assert.equal(state(), 'suspect');
+    await page.getByText('Repack this tape').click();
+    await page.locator('#repack').getByRole('button', { name: 'Preview' }).click();
+    await page.getByText(/Of tape LTO007, 1 archive of .* other tapes of pool default/).waitFor();
+    await page.getByRole('button', { name: 'Trust it again' }).click();
+    await page.getByText('The tape LTO007 is used again.').waitFor();
+    assert.equal(state(), 'usable');
+
+    await page.goto(`${base}sets`);
+    await page.getByRole('link', { name: /_000001$/ }).click();
+    await page.getByText('Copy to another pool').click();
+    await page.locator('#copy').getByLabel('Pool').fill('offsite');
+    await page.getByRole('button', { name: 'Copy', exact: true }).click();
+    await page.getByText('copy-000002 has begun').waitFor();
+    await page.goto(`${base}runs/copy-000002`);
+    await page
+      .getByText(/pool offsite/)
+      .first()
+      .waitFor();
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.locator('.lead', { hasText: 'cancelled' }).waitFor();
+    assert.deepEqual(faults, []);
+  },
+);
+
 /** A schedule that only somebody who writes to the catalog could make, and whose run has failed. */
 function addHostileSchedule(name: string): void {
   const catalog = new Database(path.join(installation.dataDir, 'catalog.db'));
@@ -260,11 +302,12 @@ test('a page that shows only has no form, takes no command, and needs no server'
   assert.match(tapes, /LTO007/);
   const schedules = await (await fetch(`${base}schedules`, { headers })).text();
   assert.match(schedules, /No server runs, so nothing runs automatically/);
-  for (const shown of [tapes, schedules]) assert.doesNotMatch(shown, /<form/);
+  const tape = await (await fetch(`${base}tapes/LTO007`, { headers })).text();
+  for (const shown of [tapes, tape, schedules]) assert.doesNotMatch(shown, /<form/);
   const form = { ...headers, origin: new URL(url).origin, 'sec-fetch-site': 'same-origin' };
   const secret = secretsOf(new URL(url).searchParams.get('token') ?? '').form;
-  for (const action of ['pause', 'schedule-pause', 'schedule-run']) {
-    const body = new URLSearchParams({ form: secret, set: '1', schedule: 'nightly' });
+  for (const action of ['pause', 'schedule-pause', 'schedule-run', 'distrust', 'repack', 'copy']) {
+    const body = new URLSearchParams({ form: secret, schedule: 'nightly', tape: 'LTO007', name: 'LTO007' });
     const posted = await fetch(`${base}actions/${action}`, { method: 'POST', headers: form, body });
     assert.equal(posted.status, 403, action);
     assert.match(await posted.text(), /This page shows only/);

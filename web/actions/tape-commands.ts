@@ -1,7 +1,11 @@
 import { label } from '../../client/commands/tape/tape.js';
+import { beginCopy } from '../../client/commands/tape/tape-copy.js';
 import { erase } from '../../client/commands/tape/tape-erase.js';
 import { found, lost } from '../../client/commands/tape/tape-lost.js';
-import { trust } from '../../client/commands/tape/tape-trust.js';
+import { beginRepack, previewRepack, sayWhatIsLeft } from '../../client/commands/tape/tape-repack.js';
+import { distrustTape, trust } from '../../client/commands/tape/tape-trust.js';
+import { startDetached } from '../../client/follow/follow-retrieval.js';
+import type { Session } from '../../client/session.js';
 import { t } from '../../messages/shown.js';
 import { requireTyped, type Commands, type Fields } from './given.js';
 
@@ -32,7 +36,45 @@ export const tapeCommands: Commands = {
   }),
   found: (of) => ({ what: t`Tape ${of('tape')} was found`, run: (session) => found(session, of('tape')) }),
   trust: (of) => ({ what: t`Trust tape ${of('tape')} again`, run: (session) => trust(session, of('tape')) }),
+  distrust: (of) => ({
+    what: t`Distrust tape ${of('tape')}`,
+    run: async (session) => {
+      requireTyped(of('name'), of('tape'));
+      await distrustTape(session, of('tape'));
+    },
+  }),
+  repack: (of) =>
+    of('how') === 'preview'
+      ? {
+          what: t`What a repack of tape ${of('tape')} would copy`,
+          run: (session) => previewRepack(session, of('tape'), copyDrives(of)),
+        }
+      : { what: t`Repack tape ${of('tape')}`, run: (session) => repack(session, of('tape'), copyDrives(of)) },
+  copy: (of) => ({
+    what: t`Copy ${of('subject')} to pool ${of('pool')}`,
+    run: async (session) => {
+      const begun = await beginCopy(session, of('subject'), { pool: of('pool'), ...copyDrives(of) });
+      if (begun !== undefined) await startDetached(session, begun);
+    },
+  }),
 };
+
+async function repack(session: Session, name: string, drives: CopyDrives): Promise<void> {
+  const begun = await beginRepack(session, name, drives);
+  if (begun === undefined) await sayWhatIsLeft(session, name);
+  else await startDetached(session, begun);
+}
+
+/** The drives that a form names. */
+interface CopyDrives {
+  drive?: string;
+  toDrive?: string;
+}
+
+function copyDrives(of: Fields): CopyDrives {
+  const [drive, toDrive] = [of('drive'), of('to-drive')];
+  return { ...(drive === '' ? {} : { drive }), ...(toDrive === '' ? {} : { toDrive }) };
+}
 
 function onDrive(of: Fields): { drive: string } {
   return { drive: of('drive') === '' ? 'lto1' : of('drive') };

@@ -18,6 +18,7 @@ import { onTapeText, sourcesText } from '../../client/print/set-status.js';
 import { modeText } from '../../client/print/set-summary.js';
 import { backupWorkflowId } from '../../workflows/workflow-ids.js';
 import { EndedSetCommands } from './set-forms.js';
+import { copyPlaces } from './copy-places.js';
 import type { Frame } from './frame.js';
 import { Bar } from './layout.js';
 import type { MakePage } from './page.js';
@@ -78,7 +79,7 @@ export const setPage: MakePage = async ({ site, frame, param }) => {
         <Steps steps={running.steps} />
         <Facts summary={summary} expires={expires} />
         {isOver ? (
-          <EndedSetCommands set={set} frame={frame} />
+          <EndedSetCommands set={set} frame={frame} places={await copyPlaces(session)} />
         ) : (
           <SetCommands summary={summary} frame={frame} />
         )}

@@ -1,4 +1,6 @@
 import type { TapeRow } from '../../catalog/rows.js';
+import { CopyForm, RepackForm } from './copy-forms.js';
+import type { CopyPlaces } from './copy-places.js';
 import type { Frame } from './frame.js';
 import { Command, Hidden } from './layout.js';
 import { TypedNameForm } from './typed-name-form.js';
@@ -56,12 +58,14 @@ function DriveChoice({ drives, chosen }: { drives: string[]; chosen: string }) {
 }
 
 /** What can be done with a tape. */
-export function TapeCommands({ tape, frame, drives }: { tape: TapeRow; frame: Frame; drives: string[] }) {
+export function TapeCommands({ tape, frame, places }: { tape: TapeRow; frame: Frame; places: CopyPlaces }) {
   if (frame.isReadOnly) return <></>;
   const { name, state } = tape;
   const fields = { tape: name };
   const about = `${t`tape`} ${name}`;
   const isOwn = state !== 'foreign';
+  const isReadable = state !== 'lost' && state !== 'erasing';
+  const { drives } = places;
   return (
     <>
       <div class="commands">
@@ -81,6 +85,9 @@ export function TapeCommands({ tape, frame, drives }: { tape: TapeRow; frame: Fr
           ''
         )}
       </div>
+      {isReadable ? <CopyForm {...{ frame, places }} subject={name} /> : ''}
+      {isReadable && isOwn ? <RepackForm {...{ name, frame, drives }} /> : ''}
+      {state === 'usable' || state === 'full' ? <DistrustForm {...{ name, frame }} /> : ''}
       {isOwn && state !== 'lost' ? <EraseForm {...{ name, frame, drives }} /> : ''}
       {state === 'lost' || !isOwn ? '' : <LostForm {...{ name, frame }} />}
     </>
@@ -105,6 +112,22 @@ function EraseForm({ name, frame, drives }: { name: string; frame: Frame; drives
         <input type="checkbox" name="even-unexpired" value="yes" />{' '}
         {t`Also what has not expired, or what other sets build on`}
       </label>
+    </TypedNameForm>
+  );
+}
+
+/** Writes to a tape no more: what was not synced on it is written again. */
+function DistrustForm({ name, frame }: { name: string; frame: Frame }) {
+  return (
+    <TypedNameForm
+      {...{ frame, path: 'distrust', field: 'tape', name, button: t`Distrust` }}
+      title={t`Do not trust it any more`}
+      ask={t`Type the tape’s name, ${name}:`}
+    >
+      <p>
+        {t`Nothing more is written to it, and running sets write again elsewhere what was not synced on it. What
+          was synced stays, and counts. It can be trusted again.`}
+      </p>
     </TypedNameForm>
   );
 }

@@ -5,6 +5,7 @@ import { formatBytes } from '../../config/sizes.js';
 import { namedTape } from '../../client/commands/tape/named-tape.js';
 import { expiryText, retentionText } from '../../client/print/retention-text.js';
 import { tapeAdvice } from '../../client/print/tape-advice.js';
+import { copyPlaces } from './copy-places.js';
 import { Bar, Table, Time } from './layout.js';
 import type { MakePage } from './page.js';
 import { runPath } from './run-path.js';
@@ -25,7 +26,6 @@ export const tapePage: MakePage = async ({ site, frame, param }) => {
     await SetRetention.of(catalog, session.settings.retentions),
     now,
   );
-  const { drives } = await session.allDrives();
   const { name, pool, state, reason, free, capacity, seen_at: seen, labelled_at: labelled, volume } = tape;
   const needed = retentionText(kept, now);
   const title = `${t`Tape`} ${name}`;
@@ -63,7 +63,7 @@ export const tapePage: MakePage = async ({ site, frame, param }) => {
           </>
         ))}
       </dl>
-      <TapeCommands tape={tape} frame={frame} drives={drives.map((drive) => drive.name)} />
+      <TapeCommands tape={tape} frame={frame} places={await copyPlaces(session)} />
       <h2>{t`On it`}</h2>
       {kept.sets.length === 0 ? (
         <p class="nothing">{t`The catalog knows nothing on it.`}</p>

@@ -5,6 +5,7 @@ import { tapeRetentions } from '../../catalog/tapes/tape-retention.js';
 import { formatNumber } from '../../config/counts.js';
 import { formatBytes } from '../../config/sizes.js';
 import { retentionText } from '../../client/print/retention-text.js';
+import { copyPlaces } from './copy-places.js';
 import { Bar, Table, Time } from './layout.js';
 import type { MakePage } from './page.js';
 import { State } from './state-words.js';
@@ -19,7 +20,7 @@ export const tapesPage: MakePage = async ({ site, frame, query }) => {
   const tapes = await tapeRetentions(catalog, session.settings.retentions, now);
   const on = await archivesOnTapes(catalog);
   const pools = await tapesByPool(catalog);
-  const { drives } = await session.allDrives();
+  const places = await copyPlaces(session);
   const rows = tapes.map((kept): Child[] => {
     const { name, pool, state, free, capacity, seen_at: seen, reason, uuid } = kept.tape;
     const { archives = 0, damaged = 0 } = on.get(uuid) ?? {};
@@ -71,8 +72,7 @@ export const tapesPage: MakePage = async ({ site, frame, query }) => {
       )}
       <LabelForm
         frame={frame}
-        drives={drives.map(({ name }) => name)}
-        pools={[...new Set([...tapes.map(({ tape }) => tape.pool), session.settings.TAPE_POOL])]}
+        {...places}
         chosen={{
           drive: query('drive'),
           pool: query('pool') === '' ? session.settings.TAPE_POOL : query('pool'),

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { english } from '../../../messages/sentence.js';
 import { shown, t } from '../../../messages/shown.js';
 import { tapeSpeeds } from '../../../catalog/figures/tape-speed.js';
+import type { OpenedRead } from '../../../catalog/retrievals/open-read.js';
 import { planRepack, type RepackPlan } from '../../../catalog/retrievals/plan/plan-repack.js';
 import {
   insertRetrieval,
@@ -24,7 +25,8 @@ import { retentionObject, retentionText } from '../../print/retention-text.js';
 import { inSession, type Session } from '../../session.js';
 import { namedTape, tapeObject } from './named-tape.js';
 
-interface RepackFlags {
+/** Options of `tape repack`. */
+export interface RepackFlags {
   drive?: string;
   toDrive?: string;
   dryRun?: true;
@@ -48,50 +50,63 @@ export function addTapeRepack(tape: Command): void {
 }
 
 async function repack(session: Session, name: string, flags: RepackFlags): Promise<void> {
-  const settings = await session.allDrives();
+  if (flags.dryRun === true) return previewRepack(session, name, flags);
+  const begun = await beginRepack(session, name, flags);
+  if (begun !== undefined) await runRetrieval(session, begun.row, begun);
+  const isFree = await sayWhatIsLeft(session, name);
+  if (!isFree && (process.exitCode ?? exitCodes.success) === exitCodes.success)
+    process.exitCode = exitCodes.failure;
+}
+
+/**
+ * Makes the copy that takes what is still needed of a tape to others of its pool, or finds the unfinished one; nothing
+ * copies for it yet. Undefined, with a note on what cannot be copied, when there is nothing to copy.
+ */
+export async function beginRepack(
+  session: Session,
+  name: string,
+  flags: RepackFlags,
+): Promise<OpenedRead | undefined> {
   const catalog = await session.catalog();
-  const tape = await namedTape(session, name);
-  requireReadable(tape);
-  const { drive, any_drive, toDrive } = copyDrives(settings, flags);
+  const tape = await readableTape(session, name);
+  const { drive, any_drive, toDrive } = copyDrives(await session.allDrives(), flags);
   const wanted: NewRetrieval = {
     ...{ kind: 'copy', subject: name, drive, any_drive, to_drive: toDrive, target: null },
     ...{ overwrite: 'never', selection: JSON.stringify({ repack: true }) },
   };
   const unfinished = await unfinishedRetrievalLike(catalog, wanted);
-  if (unfinished !== undefined && flags.dryRun !== true) {
-    await runRetrieval(session, unfinished, { attached: true });
-    await sayWhatIsLeft(session, tape);
-    return;
-  }
-  const kept = await keptOf(session, tape);
-  const loaded = await tapesInDrives(session, drivesToRead(settings, flags.drive).names);
-  const plan = await planRepack(catalog, tape, kept, { now: Date.now(), loaded });
-  if (flags.dryRun === true) {
-    await sayPlan(session, tape, plan);
-    return;
-  }
+  if (unfinished !== undefined) return { row: unfinished, attached: true };
+  const { archives, problems } = await planOf(session, tape, flags);
   if (tape.state === 'suspect')
     session.say(t`The tape ${name} is suspect: what can be read is copied, and what cannot is named.`);
-  if (plan.archives.length > 0) {
-    const row = await insertRetrieval(catalog, wanted, plan.archives, plan.problems);
-    await runRetrieval(session, row, { attached: false });
-  } else for (const { reason } of plan.problems) session.say(shown(reason));
-  await sayWhatIsLeft(session, tape);
+  if (archives.length > 0)
+    return { row: await insertRetrieval(catalog, wanted, archives, problems), attached: false };
+  for (const { reason } of problems) session.say(shown(reason));
+  return undefined;
 }
 
-function requireReadable({ name, state }: TapeRow): void {
-  if (state === 'foreign') throw foreignTape(name);
-  if (state === 'lost')
+async function planOf(session: Session, tape: TapeRow, { drive }: RepackFlags): Promise<RepackPlan> {
+  const kept = await keptOf(session, tape);
+  const loaded = await tapesInDrives(session, drivesToRead(await session.allDrives(), drive).names);
+  return planRepack(await session.catalog(), tape, kept, { now: Date.now(), loaded });
+}
+
+/** The tape of that name; throws a usage failure when nothing can be read from it. */
+async function readableTape(session: Session, name: string): Promise<TapeRow> {
+  const tape = await namedTape(session, name);
+  if (tape.state === 'foreign') throw foreignTape(name);
+  if (tape.state === 'lost')
     throw usageFailure(
       'LostTape',
       english`The tape ${name} is marked as lost.`,
       english`\`tapeflow verify ${name} --repair\` writes what was on it again from other copies.`,
     );
-  if (state === 'erasing')
+  if (tape.state === 'erasing')
     throw usageFailure(
       'ErasingTape',
       english`The erasing of tape ${name} has begun, and nothing on it counts.`,
     );
+  return tape;
 }
 
 async function keptOf(session: Session, tape: TapeRow): Promise<TapeRetention> {
@@ -100,9 +115,13 @@ async function keptOf(session: Session, tape: TapeRow): Promise<TapeRetention> {
   return tapeRetention(catalog, tape, keeping, Date.now());
 }
 
-/** What would be copied, and how long that takes at the speed of late. */
-async function sayPlan(session: Session, { name, pool }: TapeRow, plan: RepackPlan): Promise<void> {
-  const { archives, bytes, there, expired, problems } = plan;
+/** Says what would be copied, and how long that takes at the speed of late. */
+export async function previewRepack(session: Session, name: string, flags: RepackFlags): Promise<void> {
+  const tape = await readableTape(session, name);
+  // A preview refuses a drive that there is not, as the copy would.
+  copyDrives(await session.allDrives(), flags);
+  const { pool } = tape;
+  const { archives, bytes, there, expired, problems } = await planOf(session, tape, flags);
   const { read, write } = await tapeSpeeds(await session.catalog());
   const seconds = read === undefined || write === undefined ? null : Math.round(bytes / read + bytes / write);
   if (session.json) {
@@ -132,22 +151,21 @@ async function sayPlan(session: Session, { name, pool }: TapeRow, plan: RepackPl
   for (const { reason } of problems) session.print(`  ${shown(reason)}`);
 }
 
-/** Says whether the tape may be erased now. */
-async function sayWhatIsLeft(session: Session, tape: TapeRow): Promise<void> {
+/** Says whether a tape may be erased now, and returns it. */
+export async function sayWhatIsLeft(session: Session, name: string): Promise<boolean> {
   const now = Date.now();
+  const tape = await namedTape(session, name);
   const kept = await keptOf(session, tape);
   const isFree = kept.until <= now && kept.inUse.length === 0;
-  if (!isFree && (process.exitCode ?? exitCodes.success) === exitCodes.success)
-    process.exitCode = exitCodes.failure;
   if (session.json) {
     session.emit({ ...tapeObject(tape), ...retentionObject(kept), needed: !isFree });
-    return;
+    return isFree;
   }
   if (isFree) {
     session.print(
       t`Nothing on tape ${tape.name} is needed any more: \`tapeflow tape erase ${tape.name} --yes\` erases it.`,
     );
-    return;
+    return true;
   }
   const left = kept.sets.filter((set) => set.neededUntil > now);
   const archives = left.reduce((sum, set) => sum + set.archives - set.inPool, 0);
@@ -156,4 +174,5 @@ async function sayWhatIsLeft(session: Session, tape: TapeRow): Promise<void> {
       ${formatCount(left.length, 'set')}, ${formatCount(archives, 'archive is', 'archives are')} on no other good
       tape of pool ${tape.pool}.`,
   );
+  return false;
 }

@@ -58,7 +58,8 @@ export async function trust(session: Session, name: string): Promise<void> {
   for (const reminder of reminders) session.print(`  ${shown(reminder)}`);
 }
 
-async function distrustTape(session: Session, name: string): Promise<void> {
+/** Writes nothing more to a tape, and what was not synced on it again elsewhere. */
+export async function distrustTape(session: Session, name: string): Promise<void> {
   const row = await ownTape(session, name);
   const logger = createLogger(session.settings, 'client');
   await distrust({ catalog: await session.catalog(), logger }, { row }, english`distrusted by a command`);
