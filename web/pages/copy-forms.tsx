@@ -63,13 +63,9 @@ function DriveChoices({ drives }: { drives: string[] }) {
         {t`Read in`} <OneOrAny name="drive" any={t`any drive that has the tape`} drives={drives} />
       </label>
       <label>
-        {t`Write in`}{' '}
-        <OneOrAny
-          name="to-drive"
-          any={t`the drive that is named for reading, else any with a tape for it`}
-          drives={drives}
-        />
+        {t`Write in`} <OneOrAny name="to-drive" any={t`any drive with a tape for it`} drives={drives} />
       </label>
+      <p class="quiet">{t`A drive that is named for reading writes as well, unless another one is named for that.`}</p>
     </>
   );
 }
