@@ -80,6 +80,12 @@ export interface Addon {
    */
   readFiles?: (folder: Uint8Array, names: Uint8Array, fields: Float64Array, output: Uint8Array) => string;
   /**
+   * How many files, counted from the first, lie in a piece of an archive with the headers that packing makes and the
+   * contents, by `fields`, names and hashes in hex, each one behind the other. See `native/src/check_files.rs`. Linux
+   * only.
+   */
+  checkFiles?: (piece: Uint8Array, fields: Float64Array, names: Uint8Array, hashes: Uint8Array) => number;
+  /**
    * Writes small files one after the other on libuv's pool, each under a temporary name first; resolves to how many are
    * done: at the first that is not, with all that `fields` say, all ends. See `native/src/write_files.rs`. No folder
    * may be closed, and no array touched, until it settles. Linux only.

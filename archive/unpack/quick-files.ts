@@ -1,6 +1,7 @@
 import { unsafeNameReason } from '../../entry/member-name.js';
+import type { Chunk } from '../readers/tar-source.js';
 import type { IndexedReader } from '../readers/indexed-reader.js';
-import { contentIn } from './member-entry.js';
+import type { CheckedFiles } from './checked-files.js';
 import type { SmallFiles } from './small-files.js';
 import type { WantedMember } from './unpack-options.js';
 
@@ -20,20 +21,37 @@ export class QuickFiles {
     private readonly reader: IndexedReader,
     private readonly small: SmallFiles | undefined,
     private readonly compared: (member: WantedMember, at: number) => void,
+    private readonly checked: CheckedFiles,
   ) {}
 
-  /** False: nothing was done, and the member has to be taken by itself, which tells what is wrong. */
-  async take(member: WantedMember, at: number): Promise<boolean> {
+  /** Members that are taken together, ascending by offset. */
+  begin(members: readonly WantedMember[]): void {
+    this.checked.begin(members);
+  }
+
+  /**
+   * False: nothing was done, and the member has to be taken by itself, which tells what is wrong. A promise only when
+   * something has to be awaited, since to await each member takes as long as all else.
+   */
+  take(member: WantedMember, at: number): boolean | Promise<boolean> {
     const { reader, small } = this;
     const { type, name, offset, linkOffset, refused } = member;
     if (type !== 'file' || offset === linkOffset || refused !== undefined) return false;
     if (!this.isSafe(name)) return false;
-    if (small?.isFull === true) await small.send();
+    if (small?.hasRoom(member) === false) return small.makeRoom(member).then(() => this.take(member, at));
+    const chunk = reader.lastAt(offset);
+    if (chunk !== undefined) return this.takeFrom(chunk, member, at);
+    return reader.chunkAt(offset).then(
+      (read) => read !== undefined && this.takeFrom(read, member, at),
+      () => false,
+    );
+  }
+
+  private takeFrom(chunk: Chunk, member: WantedMember, at: number): boolean {
     try {
-      const chunk = reader.lastAt(offset) ?? (await reader.chunkAt(offset));
-      const content = chunk === undefined ? undefined : contentIn(chunk, member);
+      const content = this.checked.content(chunk, member, at);
       if (content === undefined) return false;
-      if (small !== undefined) return small.add(member, at, content);
+      if (this.small !== undefined) return this.small.add(member, at, content);
       this.compared(member, at);
       return true;
     } catch {

@@ -7,6 +7,8 @@ import type { UnpackOptions, WantedMember } from './unpack-options.js';
 
 /** Batches of which not one file was done, after which no more are tried. */
 const mostVain = 3;
+/** Batches that are written at once: the system takes longer for a file than all that is done for it here. */
+const mostWriting = 2;
 
 /** What becomes of the files of a batch; called in the order in which they were added. */
 export interface SmallFileResults {
@@ -17,13 +19,17 @@ export interface SmallFileResults {
 }
 
 /**
- * Restores small files many at a time where nothing is in their places: while the native part writes some on libuv's
- * pool, the next are collected. They are written in their order, and what a batch does not do is done by itself.
+ * Restores small files many at a time where nothing is in their places: while the native part writes two batches on
+ * libuv's pool, the next one is collected. What a batch does not do is done by itself. A name that is not behind all
+ * those that are being written waits for them: of two files with one name, the first is there first.
  */
 export class SmallFiles {
-  private filling = new FileBatch();
-  private spare = new FileBatch();
-  private writing: { batch: FileBatch; count: Promise<number> } | undefined;
+  private readonly batches = Array.from({ length: mostWriting + 1 }, () => new FileBatch());
+  private filling = this.freeBatch();
+  /** In the order in which they were sent. */
+  private writing: { batch: FileBatch; count: Promise<number> }[] = [];
+  /** The name that was added last. */
+  private last = '';
   private vain = 0;
 
   private constructor(
@@ -43,9 +49,15 @@ export class SmallFiles {
     return writeFiles === undefined ? undefined : new SmallFiles(tree, options, writeFiles, results);
   }
 
-  /** True when a file must be sent before another can be added. */
-  get isFull(): boolean {
-    return this.filling.isFull;
+  /** True when a file can be added now; else what `makeRoom` waits for comes first. */
+  hasRoom({ name }: WantedMember): boolean {
+    return name > this.last && !this.filling.isFull;
+  }
+
+  /** Has what was added written, and waits until the file can be added. */
+  async makeRoom({ name }: WantedMember): Promise<void> {
+    if (name > this.last) await this.send();
+    else await this.settle();
   }
 
   /**
@@ -64,50 +76,59 @@ export class SmallFiles {
     if (!place.folder.made && lookAtPath(this.tree.path(place)) !== undefined) return false;
     this.filling.add({ at, member, place }, this.tree.nextPart(), content, owner);
     place.folder.awaited += 1;
+    this.last = member.name;
     return true;
-  }
-
-  /** Has the added files written, once those before them are done. */
-  async send(): Promise<void> {
-    await this.finish();
-    const batch = this.filling;
-    if (batch.files.length === 0) return;
-    const { owners, overwrite } = this.options;
-    const how = { owned: owners.set, replacing: overwrite !== 'never' };
-    this.writing = { batch, count: batch.write(this.writeFiles, how) };
-    this.filling = this.spare;
-    this.spare = batch;
   }
 
   /** Resolves when all files that were added are done. */
   async settle(): Promise<void> {
     await this.send();
-    await this.finish();
+    while (this.writing.length > 0) await this.finish();
+    this.last = '';
   }
 
-  /** Resolves when nothing is being written; what was added and not sent is forgotten. */
+  /** Resolves when nothing is being written; what was added and is not done is forgotten. */
   async stop(): Promise<void> {
-    await this.writing?.count;
-    for (const { files } of [this.filling, this.spare])
-      for (const { place } of files) this.tree.release(place.folder);
-    this.filling.clear();
-    this.spare.clear();
-    this.writing = undefined;
+    for (const { count } of this.writing) await count;
+    for (const batch of this.batches) this.release(batch);
+    this.writing = [];
+    this.last = '';
   }
 
+  /** Has the added files written, once there is nothing to wait for. */
+  private async send(): Promise<void> {
+    while (this.writing.length === mostWriting) await this.finish();
+    const batch = this.filling;
+    if (batch.files.length === 0) return;
+    const { owners, overwrite } = this.options;
+    const how = { owned: owners.set, replacing: overwrite !== 'never' };
+    this.writing.push({ batch, count: batch.write(this.writeFiles, how) });
+    this.filling = this.freeBatch();
+  }
+
+  /** The first batch that is being written is done. */
   private async finish(): Promise<void> {
-    if (this.writing === undefined) return;
-    const { batch, count } = this.writing;
-    const done = await count;
-    this.writing = undefined;
+    const [first] = this.writing;
+    if (first === undefined) return;
+    const done = await first.count;
+    this.writing.shift();
     this.vain = done === 0 ? this.vain + 1 : 0;
-    const files = batch.files.slice();
-    batch.clear();
-    for (const { place } of files) this.tree.release(place.folder);
-    for (const [number, file] of files.entries()) {
+    for (const [number, file] of this.release(first.batch).entries()) {
       if (number < done) this.results.restored(file);
       else await this.results.left(file);
     }
+  }
+
+  /** Takes the files out of a batch that is not being written. */
+  private release(batch: FileBatch): BatchedFile[] {
+    const files = batch.files.slice();
+    batch.clear();
+    for (const { place } of files) this.tree.release(place.folder);
+    return files;
+  }
+
+  private freeBatch(): FileBatch {
+    return this.batches.find(({ files }) => files.length === 0) ?? new FileBatch();
   }
 }
 

@@ -12,9 +12,11 @@ import { copyContent, type CopyWork } from './copy-content.js';
 import { withUnset } from './existing-entries.js';
 import { failureOf } from './member-failure.js';
 import { entryOf, isSameSize } from './member-entry.js';
+import { CheckedFiles } from './checked-files.js';
 import { MemberPlacer } from './member-placer.js';
 import { unsafeNameReason } from '../../entry/member-name.js';
 import { readEntry, type TarEntry } from '../tar/tar-entry.js';
+import { loadAddon } from '../../native/addon.js';
 import { english } from '../../messages/sentence.js';
 import { Salvager } from './salvager.js';
 import { QuickFiles } from './quick-files.js';
@@ -81,8 +83,9 @@ export class Unpacker {
       throw error;
     }
     const done = (member: WantedMember, at: number) => this.done(member, at);
+    const checked = new CheckedFiles(options.codec === 'zlib' ? undefined : loadAddon()?.checkFiles);
     if (this.tree === undefined) {
-      if (this.reader !== undefined) this.quick = new QuickFiles(this.reader, undefined, done);
+      if (this.reader !== undefined) this.quick = new QuickFiles(this.reader, undefined, done, checked);
       return;
     }
     this.placer = new MemberPlacer(this.tree, options);
@@ -91,7 +94,7 @@ export class Unpacker {
       left: async ({ member, at }) => void (this.taken[at] = await this.takeOne(member)),
     });
     if (this.reader !== undefined && small !== undefined)
-      this.quick = new QuickFiles(this.reader, small, done);
+      this.quick = new QuickFiles(this.reader, small, done, checked);
     this.salvager = new Salvager(options, this.placer, {
       fromStart: (read) => this.fromStart(read),
       check: () => this.work.check(),
@@ -114,10 +117,12 @@ export class Unpacker {
       if (offset !== linkOffset) this.source.prefetch(offset, offset + content + 1024);
     }
     const taken: Unpacked[] = (this.taken = []);
+    this.quick?.begin(members);
     try {
       for (const [at, member] of members.entries()) {
         this.work.check();
-        if ((await this.quick?.take(member, at)) === true) continue;
+        const quick = this.quick?.take(member, at);
+        if ((quick instanceof Promise ? await quick : quick) === true) continue;
         // What a member is a link to is there before it.
         if (member.linkOffset !== null) await this.quick?.settle();
         taken[at] = await this.takeOne(member);

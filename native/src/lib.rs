@@ -8,6 +8,8 @@
 #![cfg_attr(test, allow(dead_code))]
 
 mod arrays;
+#[cfg(target_os = "linux")]
+mod check_files;
 mod gzip;
 #[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
 mod holes;

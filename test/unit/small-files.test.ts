@@ -106,6 +106,17 @@ test(
   },
 );
 
+test('also where the two come in batches that could be written at once', { skip }, async (t) => {
+  const source = tempFolder(t);
+  // As many as a batch has.
+  writeTree(source, Object.fromEntries(Array.from({ length: 256 }, (_, no) => [`${no}`, `file ${no}`])));
+  const packed = await packTree(t, source);
+  const twice = { ...packed, members: [...packed.members, ...packed.members.slice(-1)] };
+  assert.equal(packed.members.filter(({ type }) => type === 'file').length, 256);
+  const [native, plain] = await bothWays(t, twice, () => undefined);
+  assert.deepEqual(native, plain);
+});
+
 test(
   'where a disk is full the restore ends with the same error as without the native part, and leaves no part of a file',
   { skip },
