@@ -15,6 +15,9 @@ export interface StartClaim {
   schedule?: string;
 }
 
+/** Why a start does not count: a reason, or, where it is no surprise to anybody, an object with it. */
+export type StartRefusal = string | { isPaused: string };
+
 const dayMs = 86_400_000;
 /** A start that waited longer for a worker is refused, so that used starts need not be remembered for ever. */
 const countsForMs = 30 * dayMs;
@@ -31,7 +34,11 @@ const wishCountsForMs = 10 * 60_000;
  *
  * @returns null, or why the start does not count: `it was used before`.
  */
-export function claimStart(catalog: Catalog, claim: StartClaim, now = Date.now()): Promise<string | null> {
+export function claimStart(
+  catalog: Catalog,
+  claim: StartClaim,
+  now = Date.now(),
+): Promise<StartRefusal | null> {
   const { workflowId, runId, at } = claim;
   const id = claim.schedule === undefined ? (claim.once ?? '') : workflowId;
   return catalog.transaction().execute(async (tx) => {
@@ -60,16 +67,18 @@ export function claimStart(catalog: Catalog, claim: StartClaim, now = Date.now()
 }
 
 /**
- * A schedule runs at its times, each once and in order, and when a command has requested it. Runs that somebody
- * triggers or backfills at the server do not count.
+ * A schedule runs at its times, each once and in order, unless it is paused, and when a command has requested it. Runs
+ * that somebody triggers or backfills at the server do not count, nor what a server catches up on at its start that was
+ * away when the schedule was paused.
  */
-async function claimDue(tx: Catalog, name: string, at: number): Promise<string | null> {
+async function claimDue(tx: Catalog, name: string, at: number): Promise<StartRefusal | null> {
   const row = await findSchedule(tx, name);
   if (row === undefined) return english`the catalog has no such schedule`;
   const { due_at: last, run_asked_at: asked, created_at: made } = row;
   const isAsked = asked !== null && at >= asked - clockSkewMs && at <= asked + wishCountsForMs;
   // The server names whole seconds.
   if (at < made - 1000 || (last !== null && at <= last)) return english`that time has passed`;
+  if (!isAsked && row.paused === 1) return { isPaused: english`the schedule ${name} is paused` };
   if (!isAsked && !cronMatches(row.cron, row.zone, at))
     return english`it is not due then, and no command has requested it`;
   await tx

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { claimStart, claimStep, endSteps } from '../../catalog/server/claimed-starts.js';
-import { requestRun, insertSchedule } from '../../catalog/server/schedules.js';
+import { requestRun, insertSchedule, pauseSchedule } from '../../catalog/server/schedules.js';
 import { cronMatches } from '../../config/cron-times.js';
 import { openNewCatalog } from '../support/catalogs.js';
 
@@ -49,7 +49,10 @@ test('a start counts for one run, and a scheduled one at its times, in their ord
     schedule: name,
   });
   await insertSchedule(catalog, schedule, { replace: false });
-  const at = (time: number, name?: string) => claimStart(catalog, run(time, name), time + 1000);
+  const at = async (time: number, name?: string) => {
+    const refusal = await claimStart(catalog, run(time, name), time + 1000);
+    return typeof refusal === 'string' ? refusal : null;
+  };
   assert.match((await at(hour - hourMs)) ?? '', /that time has passed/, 'before it was made');
   assert.equal(await at(hour + hourMs), null);
   assert.equal(await at(hour + hourMs), null, 'the step was repeated');
@@ -64,6 +67,22 @@ test('a start counts for one run, and a scheduled one at its times, in their ord
   assert.equal(await at(hour + hourMs + 120_000), null, 'a command has asked');
   assert.match((await at(hour + hourMs + 121_000)) ?? '', /not due then/, 'for one run');
   assert.equal(await at(hour + 2 * hourMs), null);
+});
+
+test('a run of a paused schedule does not count, as when a server catches up that was away, unless a command asks', async (t) => {
+  const catalog = await openNewCatalog(t);
+  const schedule = { name: 'hourly', cron: '0 * * * *', zone: 'UTC', command: 'backup', arguments: '{}' };
+  await insertSchedule(catalog, schedule, { replace: false });
+  const hourMs = 3_600_000;
+  const hour = Math.ceil(Date.now() / hourMs) * hourMs;
+  const claim = (at: number) =>
+    claimStart(catalog, { workflowId: `s-${at}`, runId: 'r', at, schedule: 'hourly' }, at + 1000);
+  await pauseSchedule(catalog, 'hourly', true);
+  assert.deepEqual(await claim(hour), { isPaused: 'the schedule hourly is paused' });
+  await catalog.updateTable('schedules').set({ run_asked_at: hour }).execute();
+  assert.equal(await claim(hour), null, 'a command has asked');
+  await pauseSchedule(catalog, 'hourly', false);
+  assert.equal(await claim(hour + hourMs), null);
 });
 
 test('a step that is done once counts for one attempt of a run that was begun within a day, until its command has ended', async (t) => {

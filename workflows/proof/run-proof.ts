@@ -1,7 +1,7 @@
-import { defaultPayloadConverter, type Payload } from '@temporalio/common';
+import { ApplicationFailure, defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { CancellationScope, proxyActivities, type Headers } from '@temporalio/workflow';
 import type { ClaimActivities } from '../../activities/claim-start.js';
-import type { StartClaim } from '../../catalog/server/claimed-starts.js';
+import type { StartClaim, StartRefusal } from '../../catalog/server/claimed-starts.js';
 import { proofHeader, Prover, readHeader, type ProofHeader } from '../../proof/message-proof.js';
 import { installationKey } from './own-installation.js';
 import { refused } from './refusals.js';
@@ -47,17 +47,14 @@ export class RunProof {
       retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
     });
     this.claimed = CancellationScope.nonCancellable(() => claimStart(claim)).then(
-      (reason) =>
-        reason === null
-          ? undefined
-          : this.breakOff(
-              refused(
-                'start',
-                `The start of ${claim.workflowId}`,
-                `is not valid (${reason}), although it has a proof`,
-              ),
-            ),
+      (reason) => (reason === null ? undefined : this.breakOff(failureOf(claim, reason))),
       (error: unknown) => this.breakOff(error instanceof Error ? error : new Error(String(error))),
     );
   }
+}
+
+/** Why a run ends at its start. What nobody has forged is no news for the operator. */
+function failureOf({ workflowId }: StartClaim, reason: StartRefusal): ApplicationFailure {
+  if (typeof reason === 'object') return ApplicationFailure.nonRetryable(reason.isPaused, 'SchedulePaused');
+  return refused('start', `The start of ${workflowId}`, `is not valid (${reason}), although it has a proof`);
 }
