@@ -8,6 +8,10 @@ const mostSaid = 1000;
 /** What clients can ask of a host. */
 export interface ControlledHost {
   reports(): WorkerReport[];
+  /** Whether it stays when the last client has gone. */
+  isSticky(): boolean;
+  /** True once it stops: it takes no client any more. */
+  isStopping(): boolean;
   /** Stays when the last client has gone. */
   stay(): void;
   stop(): void;
@@ -17,7 +21,8 @@ export interface ControlledHost {
 
 /**
  * A port on 127.0.0.1 where clients hold a connection for as long as they need the host: a hold ends with them, however
- * they end. They say the host's token first, then `hold`, `stay` or `stop`; see `lease.ts`.
+ * they end. They say the host's token first, then `hold`, `leave`, `stay` or `stop`; see `lease.ts`. A host that stops
+ * can only be told to stop: who holds it then would begin what nothing goes on with.
  */
 export class ControlPort {
   /** What a client must say first. */
@@ -42,7 +47,7 @@ export class ControlPort {
     });
   }
 
-  /** Tells every client how the workers are. */
+  /** Tells every client how the workers are, and whether they stay when it leaves. */
   tellAll(): void {
     for (const client of this.clients) this.tell(client);
   }
@@ -67,8 +72,14 @@ export class ControlPort {
     });
     socket.on('close', () => {
       this.sockets.delete(socket);
-      if (this.clients.delete(socket) && !this.isHeld) this.host.leftAlone();
+      this.letGo(socket);
     });
+  }
+
+  private letGo(client: net.Socket): void {
+    if (!this.clients.delete(client)) return;
+    if (this.isHeld) this.tellAll();
+    else this.host.leftAlone();
   }
 
   private hear(socket: net.Socket, line: string): void {
@@ -77,11 +88,17 @@ export class ControlPort {
       socket.destroy();
       return;
     }
-    if (verb === 'hold') {
+    if (this.host.isStopping() && (verb === 'hold' || verb === 'stay')) {
+      socket.destroy();
+    } else if (verb === 'hold') {
       this.clients.add(socket);
-      this.tell(socket);
+      this.tellAll();
+    } else if (verb === 'leave') {
+      this.letGo(socket);
+      socket.end(`${JSON.stringify({ stops: this.host.isStopping() })}\n`);
     } else if (verb === 'stay') {
       this.host.stay();
+      this.tellAll();
       socket.write('{}\n');
     } else if (verb === 'stop') {
       this.host.stop();
@@ -89,6 +106,7 @@ export class ControlPort {
   }
 
   private tell(client: net.Socket): void {
-    client.write(`${JSON.stringify({ workers: this.host.reports() })}\n`);
+    const stays = this.host.isSticky() || this.clients.size > 1;
+    client.write(`${JSON.stringify({ workers: this.host.reports(), stays })}\n`);
   }
 }

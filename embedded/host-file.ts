@@ -1,5 +1,6 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { describeHolder, tryLock } from '../disk/exclusive-lock.js';
 
 /** What the host process, which runs server and workers, writes about itself to the data folder. */
 export interface HostFile {
@@ -31,6 +32,14 @@ export function hostFile(dataDir: string): string {
 /** The lock that the running host holds. */
 export function hostLockFile(dataDir: string): string {
   return path.join(dataDir, 'host.lock');
+}
+
+/** Who starts, runs or stops a host, or keeps others from it, as part of a sentence; undefined: nobody. */
+export function hostHolder(dataDir: string): string | undefined {
+  const locked = tryLock(hostLockFile(dataDir), { role: 'look for a host', dataDir });
+  if (!('lock' in locked)) return describeHolder(locked.heldBy);
+  locked.lock.release();
+  return undefined;
 }
 
 /** What the last host wrote; undefined when there is none or it cannot be read. May be stale after a crash. */

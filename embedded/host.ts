@@ -103,6 +103,8 @@ class RunningHost {
     this.told = new Promise((resolve) => (this.resolveTold = resolve));
     this.control = new ControlPort({
       reports: () => this.workers.map((worker) => worker.report),
+      isSticky: () => this.sticky,
+      isStopping: () => this.stopping,
       stay: () => this.stay(),
       stop: () => this.stop(),
       leftAlone: () => this.stopUnlessSticky(),

@@ -1,4 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,7 +8,7 @@ import { shown } from '../messages/shown.js';
 import { TapeflowFailure, describeError } from '../config/failures.js';
 import { projectDir } from '../config/project-dir.js';
 import type { Settings } from '../config/settings/settings.js';
-import { readHostFile, type HostFile } from './host-file.js';
+import { hostHolder, readHostFile, type HostFile } from './host-file.js';
 import { isAlive } from './temporal-server.js';
 
 /** What a host reports about its workers. */
@@ -21,6 +22,8 @@ export interface WorkerReport {
 export interface Lease {
   host: HostFile;
   workers(): WorkerReport[];
+  /** Whether server and workers go on when this client leaves: for good, or for another client. */
+  stays(): boolean;
   /** Releases the host; resolves when it has stopped, if this was its last client and this one started it. */
   release(): Promise<void>;
   /** Makes the host keep running after its last client. */
@@ -78,6 +81,26 @@ export async function joinHost(settings: Settings): Promise<Lease | undefined> {
   return held === undefined || running === undefined ? undefined : leaseOf(running, held, undefined);
 }
 
+/**
+ * The same, once a host that is just starting takes clients, or one that is stopping is gone.
+ *
+ * @param waits is told who is waited for, if that has to be.
+ */
+export async function joinSettledHost(
+  settings: Settings,
+  waits: (holder: string) => void,
+): Promise<Lease | undefined> {
+  const dataDir = settings.TAPEFLOW_DATA_DIR;
+  for (let looks = 0; ; looks += 1) {
+    const lease = await joinHost(settings);
+    if (lease !== undefined) return lease;
+    const holder = hostHolder(dataDir);
+    if (holder === undefined) return undefined;
+    if (looks === 0) waits(holder);
+    await sleep(200);
+  }
+}
+
 /** Starts a host as a separate process; undefined when there is one already. Resolves when it is ready. */
 function spawnHost(settings: Settings, say: (sentence: string) => void): Promise<ChildProcess | undefined> {
   const script = path.join(projectDir, 'bin', 'tapeflow.cjs');
@@ -128,14 +151,19 @@ function leaseOf(host: HostFile, socket: net.Socket, child: ChildProcess | undef
   let workers: WorkerReport[] = [];
   let said = '';
   let released = false;
+  let stays = host.sticky;
+  /** What the host has answered to `leave`. */
+  let stops = true;
   socket.removeAllListeners('close');
   socket.on('error', () => undefined);
   socket.on('data', (text: string) => {
     const lines = (said + text).split('\n');
     said = lines.pop() ?? '';
     for (const line of lines) {
-      const report = JSON.parse(line) as { workers?: WorkerReport[] };
+      const report = JSON.parse(line) as { workers?: WorkerReport[]; stays?: boolean; stops?: boolean };
       if (report.workers !== undefined) workers = report.workers;
+      stays = report.stays ?? stays;
+      stops = report.stops ?? stops;
     }
   });
   const gone =
@@ -145,17 +173,25 @@ function leaseOf(host: HostFile, socket: net.Socket, child: ChildProcess | undef
   return {
     host,
     workers: () => workers,
+    stays: () => stays,
     async release() {
+      if (released) return;
       released = true;
-      socket.end();
-      socket.destroy();
-      if (child !== undefined && host.sticky) return;
-      child?.ref();
+      if (child === undefined) {
+        socket.destroy();
+        return;
+      }
+      const answered = socket.closed ? Promise.resolve() : once(socket, 'close').catch(() => undefined);
+      socket.write(`${host.token} leave\n`);
+      await answered;
+      // Another client may hold it, or have made it stay.
+      if (!stops) return;
+      child.ref();
       await gone;
     },
     async stay() {
-      host.sticky = true;
       await command(host, 'stay');
+      stays = true;
     },
     onLost(listener) {
       socket.once('close', () => {
@@ -172,15 +208,28 @@ export async function stopHost(lease: Lease): Promise<void> {
   while (isAlive(lease.host.pid)) await sleep(100);
 }
 
-/** Sends one command to a host and waits for its answer or its exit. */
+/** Sends one command to a host and waits for its answer to `stay`, or for its exit. Throws when it does not obey. */
 function command(host: HostFile, verb: 'stay' | 'stop'): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = net.connect(host.controlPort, '127.0.0.1');
-    socket.once('error', (error) =>
-      reject(new TapeflowFailure('NoHost', english`The host does not answer: ${describeError(error)}.`)),
-    );
+    let obeyed = verb === 'stop';
+    socket.once('error', (error) => reject(noHost(verb, error)));
     socket.once('connect', () => socket.write(`${host.token} ${verb}\n`));
-    socket.once('data', () => socket.end());
-    socket.once('close', () => resolve());
+    socket.once('data', () => {
+      obeyed = true;
+      socket.end();
+    });
+    socket.once('close', () => (obeyed ? resolve() : reject(noHost(verb))));
+  });
+}
+
+function noHost(verb: 'stay' | 'stop', cause?: Error): TapeflowFailure {
+  if (verb === 'stop')
+    return new TapeflowFailure('NoHost', english`The host does not answer: ${describeError(cause)}.`, {
+      cause,
+    });
+  return new TapeflowFailure('HostStops', english`Server and workers are being stopped, and do not stay.`, {
+    advice: english`What has begun goes on with the next \`tapeflow up\` or \`tapeflow backup\`.`,
+    cause,
   });
 }

@@ -1,11 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import gt from 'semver/functions/gt.js';
 import { english } from '../messages/sentence.js';
 import { t } from '../messages/shown.js';
 import { TapeflowFailure } from '../config/failures.js';
 import { projectVersion } from '../config/project-dir.js';
 import type { Settings } from '../config/settings/settings.js';
-import { readHostFile } from './host-file.js';
-import { joinHost, stopHost, takeLease } from './lease.js';
+import { hostHolder, readHostFile } from './host-file.js';
+import { joinHost, stopHost, takeLease, type Lease } from './lease.js';
 
 /**
  * Replaces a server and workers left running by an older version: they would use the old program on a catalog that this
@@ -16,9 +17,7 @@ export async function replaceOutdatedHost(
   settings: Settings,
   say: (sentence: string) => void,
 ): Promise<void> {
-  // Taking and releasing a lease would stop a host whose own command has not taken its lease yet.
-  if (readHostFile(settings.TAPEFLOW_DATA_DIR)?.program === projectVersion) return;
-  const lease = await joinHost(settings);
+  const lease = await joinOutdated(settings);
   if (lease === undefined) return;
   const { pid, program, sticky } = lease.host;
   const its = program ?? english`a version before 0.2.0`;
@@ -40,4 +39,17 @@ export async function replaceOutdatedHost(
   const next = await takeLease(settings, say);
   await next.stay();
   await next.release();
+}
+
+/** A lease on a host of another version; the end of one that stops is waited for, since it still uses the catalog. */
+async function joinOutdated(settings: Settings): Promise<Lease | undefined> {
+  const dataDir = settings.TAPEFLOW_DATA_DIR;
+  for (;;) {
+    const left = readHostFile(dataDir);
+    // Taking and releasing a lease would stop a host whose own command has not taken its lease yet.
+    if (left === undefined || left.program === projectVersion) return undefined;
+    const lease = await joinHost(settings);
+    if (lease !== undefined || hostHolder(dataDir) === undefined) return lease;
+    await sleep(200);
+  }
 }

@@ -75,7 +75,7 @@ export async function goOn(session: Session, server: Server, set: SetRow, detach
 }
 
 function sayInterrupted(session: Session, server: Server, setId: string): void {
-  const stays = server.lease === undefined || server.lease.host.sticky;
+  const stays = server.lease === undefined || server.lease.stays();
   session.say(
     stays
       ? t`The set ${setId} goes on. \`tapeflow watch ${setId}\` shows it, \`tapeflow cancel ${setId}\` ends it.`

@@ -46,7 +46,7 @@ function notStarted({ settings }: Session, server: Server, { id }: SetRow, error
   const isTold = failure instanceof TapeflowFailure;
   const why = isTold ? failure.message : `${describeError(failure)}.`;
   const { lease, isLookedAfter } = server;
-  const workersStay = (lease === undefined || lease.host.sticky) && isLookedAfter;
+  const workersStay = (lease === undefined || lease.stays()) && isLookedAfter;
   const code = isTold ? failure.code : 'CatalogBusy';
   return new TapeflowFailure(code, english`The set ${id} is made, but could not be started: ${why}`, {
     kind: 'transient',

@@ -72,7 +72,7 @@ export async function printSummary(
   for (const { group, reason } of summary.failedGroups.slice(0, failedShown))
     session.print(t`  Group ${group} failed at ${reason}`);
   if (summary.failedGroups.length > 0) session.print(t`  \`tapeflow retry ${setId}\` tries them again.`);
-  if (server?.lease !== undefined && !server.lease.host.sticky) {
+  if (server?.lease !== undefined && !server.lease.stays()) {
     session.print(t`  The Temporal UI was at ${server.lease.host.ui}; \`tapeflow up\` opens it again.`);
   }
 }

@@ -9,7 +9,7 @@ import { createLogger, type Logger } from '../../../config/logger.js';
 import { TapeflowFailure, usageFailure } from '../../../config/failures.js';
 import { tellServiceManager } from '../../../config/service-manager.js';
 import { startHost, type Host } from '../../../embedded/host.js';
-import { joinHost, stopHost, type Lease } from '../../../embedded/lease.js';
+import { joinHost, joinSettledHost, stopHost, type Lease } from '../../../embedded/lease.js';
 import { usesOwnServer } from '../../../workers/server/own-server.js';
 import { EventPrinter } from '../../follow/events.js';
 import { isJournal, shownPageUrl, startPage, type PageProcess } from '../../page/page-process.js';
@@ -77,19 +77,12 @@ async function joined(session: Session, lease: Lease, page: PageProcess): Promis
 
 async function hosted(session: Session, logger: Logger, page: PageProcess): Promise<void> {
   const { settings } = session;
-  let host: Host;
-  try {
-    host = await startHost(settings, logger, {
-      sticky: true,
-      say: (sentence) => session.say(shown(sentence)),
-    });
-  } catch (error) {
-    const late =
-      error instanceof TapeflowFailure && error.code === 'HostRuns' ? await retryJoin(session) : undefined;
-    if (late === undefined) throw error;
-    await joined(session, late, page);
+  const started = await startOrJoin(session, logger);
+  if ('lease' in started) {
+    await joined(session, started.lease, page);
     return;
   }
+  const { host } = started;
   void host.told.then(() => tellServiceManager('READY=1'));
   void interrupted().then(() => {
     void tellServiceManager('STOPPING=1');
@@ -113,14 +106,24 @@ async function hosted(session: Session, logger: Logger, page: PageProcess): Prom
   await showEvents(session, host.stopped);
 }
 
-/** A host that another command is just starting can be joined a moment later. */
-async function retryJoin(session: Session): Promise<Lease | undefined> {
-  for (let tries = 0; tries < 50; tries += 1) {
-    const lease = await joinHost(session.settings);
-    if (lease !== undefined) return lease;
-    await sleep(200);
+/** Starts the host; one that is just being started is joined, and the end of one that stops is waited for. */
+async function startOrJoin(session: Session, logger: Logger): Promise<{ host: Host } | { lease: Lease }> {
+  const say = (sentence: string) => session.say(shown(sentence));
+  for (;;) {
+    try {
+      return { host: await startHost(session.settings, logger, { sticky: true, say }) };
+    } catch (error) {
+      if (!(error instanceof TapeflowFailure) || error.code !== 'HostRuns') throw error;
+      const lease = await joinSettledHost(session.settings, (holder) => sayWaits(session, holder));
+      if (lease !== undefined) return { lease };
+    }
   }
-  return undefined;
+}
+
+function sayWaits(session: Session, holder: string): void {
+  session.say(
+    t`Server and workers are just being started or stopped, which is waited for: ${shown(holder)}.`,
+  );
 }
 
 function interrupted(): Promise<void> {
@@ -161,7 +164,7 @@ async function showEvents(session: Session, end: Promise<void>): Promise<void> {
 }
 
 async function down(session: Session): Promise<void> {
-  const lease = await joinHost(session.settings);
+  const lease = await joinSettledHost(session.settings, (holder) => sayWaits(session, holder));
   const stop = lease?.host.serviceStop;
   if (lease !== undefined && stop !== undefined) {
     await lease.release();
