@@ -94,14 +94,20 @@ export async function followRetrieval(
       if (looks % looksPerQuestion === 0 && !waits) waits = await needsResume(session, server, row.id);
       await Promise.race([interrupt.promise, sleep(lookEveryMs)]);
     }
-    const again = how.again === undefined ? t`The same command` : `\`${how.again}\``;
-    session.say(
-      t`${row.id} is interrupted. ${again} goes on with it; \`tapeflow cancel ${row.id}\` ends it.`,
-    );
+    sayInterrupted(session, server, row.id, how.again);
     process.exitCode = exitCodes.interrupted;
   } finally {
     interrupt.end();
   }
+}
+
+function sayInterrupted(session: Session, { lease }: Server, id: string, command: string | undefined): void {
+  const again = command === undefined ? t`The same command` : `\`${command}\``;
+  session.say(
+    lease === undefined || lease.stays()
+      ? t`${id} goes on. \`tapeflow status ${id}\` shows it, \`tapeflow cancel ${id}\` ends it.`
+      : t`${id} is interrupted. ${again} goes on with it; \`tapeflow cancel ${id}\` ends it.`,
+  );
 }
 
 async function announce(session: Session, row: RetrievalRow, attached: boolean): Promise<void> {
