@@ -7,6 +7,7 @@ import { projectDir } from '../config/project-dir.js';
 import { shown } from '../messages/shown.js';
 import { catalogFailure } from '../catalog/catalog-failure.js';
 import { exitCodes } from './exit-codes.js';
+import { interruptedCode } from './follow/interrupt.js';
 import { askedCommand } from './load-commands.js';
 import { bannerNote, refuseNpmFlags } from './npm-flags.js';
 import { joined } from '../messages/joined.js';
@@ -64,13 +65,18 @@ function report(error: unknown): number {
   }
   const failure = catalogFailure(error);
   const isOurs = failure instanceof TapeflowFailure;
-  const exitCode = isOurs && failure.kind === 'usage' ? exitCodes.usage : exitCodes.failure;
+  const exitCode = isOurs ? exitCodeOf(failure) : exitCodes.failure;
   if (asksJson && isOurs) sayError(failure.code, failure.message, exitCode, failure.advice);
   else if (asksJson) sayError(systemErrorCode(error) ?? 'Unexpected', describeError(error), exitCode);
   else writeError(isOurs ? [failure.message, failure.advice] : [describeError(failure)]);
   if (!isOurs && !asksJson && process.env['LOG_LEVEL'] === 'debug' && error instanceof Error)
     process.stderr.write(`${error.stack ?? ''}\n`);
   return exitCode;
+}
+
+function exitCodeOf({ code, kind }: TapeflowFailure): number {
+  if (code === interruptedCode) return exitCodes.interrupted;
+  return kind === 'usage' ? exitCodes.usage : exitCodes.failure;
 }
 
 /** Writes a failure's sentence, and what to do about it. */

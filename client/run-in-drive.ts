@@ -11,6 +11,7 @@ import { openDrive } from '../tape/drives/open-drive.js';
 import { queuesOf } from '../workflows/queues.js';
 import { summaryText } from '../workflows/server-limits.js';
 import type { Session } from './session.js';
+import { interruptedCode, onInterrupt } from './follow/interrupt.js';
 import { findServer, thenClose, withServer, type Server } from './server.js';
 import { english } from '../messages/sentence.js';
 import { t } from '../messages/shown.js';
@@ -75,14 +76,22 @@ async function inItsWorker<Result>(
   { role, workflow, args, summary, refused }: DriveStep<Result>,
 ): Promise<Result> {
   const workflowId = `${role.replaceAll(' ', '-')}-${randomUUID().slice(0, 8)}-${server.installation}`;
+  const interrupt = onInterrupt();
   try {
-    return (await server.client.workflow.execute(workflow, {
+    const result = server.client.workflow.execute(workflow, {
       workflowId,
       taskQueue: queuesOf(server.installation).archive,
       args: [driveName, ...args],
       staticSummary: summaryText(summary),
-    })) as Result;
+    });
+    await Promise.race([result, interrupt.promise]);
+    if (interrupt.happened) {
+      result.catch(() => undefined);
+      throw await interrupted(session, server, { workflowId, role, driveName });
+    }
+    return (await result) as Result;
   } catch (failure) {
+    if (interrupt.happened && failure instanceof TapeflowFailure) throw failure;
     let cause: unknown = failure;
     while (cause instanceof Error && cause.cause !== undefined) cause = cause.cause;
     if (cause instanceof TimeoutFailure)
@@ -93,9 +102,32 @@ async function inItsWorker<Result>(
       );
     throw new TapeflowFailure(refused, asSentence(describeError(cause)), { cause: failure });
   } finally {
+    interrupt.end();
     // From now on nobody waits for it: a step that somebody held back must not run unnoticed later.
     await endSteps(await session.catalog(), workflowId).catch(() => undefined);
   }
+}
+
+/** Calls a step off that the user waits for no more, and says whether it had begun: then it is left to its end. */
+async function interrupted(
+  session: Session,
+  server: Server,
+  { workflowId, role, driveName }: { workflowId: string; role: string; driveName: string },
+): Promise<TapeflowFailure> {
+  if (await endSteps(await session.catalog(), workflowId))
+    return new TapeflowFailure(
+      interruptedCode,
+      english`\`${role}\` goes on: the worker of drive ${driveName} has begun it.`,
+    );
+  await server.client.workflow
+    .getHandle(workflowId)
+    .terminate('tapeflow: interrupted by a command')
+    // It may not have got to the server; without the command's steps it does nothing.
+    .catch(() => undefined);
+  return new TapeflowFailure(
+    interruptedCode,
+    english`\`${role}\` is interrupted: the worker of drive ${driveName} had not begun it, and nothing was done.`,
+  );
 }
 
 /** A failure that came through the server has lost its final full stop. */

@@ -134,12 +134,26 @@ async function claimantOf(db: Catalog, id: string): Promise<string | undefined> 
   return (await query.executeTakeFirst())?.run_id;
 }
 
-/** Records that the command which started a workflow has its answer: none of its one-time steps counts from now on. */
-export async function endSteps(catalog: Catalog, workflowId: string, now = Date.now()): Promise<void> {
+/**
+ * Records that the command which started a workflow has its answer, or waits for none: none of its one-time steps
+ * counts from now on.
+ *
+ * @returns true when one of them had begun before.
+ */
+export function endSteps(catalog: Catalog, workflowId: string, now = Date.now()): Promise<boolean> {
   const mark = { id: endMark(workflowId), at: now, workflow_id: workflowId, run_id: '' };
-  await catalog
-    .insertInto('claimed_starts')
-    .values(mark)
-    .onConflict((conflict) => conflict.doNothing())
-    .execute();
+  return catalog.transaction().execute(async (tx) => {
+    await tx
+      .insertInto('claimed_starts')
+      .values(mark)
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+    const begun = await tx
+      .selectFrom('claimed_starts')
+      .select('id')
+      .where('workflow_id', '=', workflowId)
+      .where('id', 'like', 'step %')
+      .executeTakeFirst();
+    return begun !== undefined;
+  });
 }

@@ -1,5 +1,8 @@
 import { exitCodes } from '../exit-codes.js';
 
+/** Code of the failure of a command that was interrupted. */
+export const interruptedCode = 'Interrupted';
+
 /** A Ctrl-C, or a signal that means the same, while a command follows something. */
 export interface Interrupt {
   readonly happened: boolean;

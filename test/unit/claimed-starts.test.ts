@@ -114,3 +114,19 @@ test('a step that is done once counts for one attempt of a run that was begun wi
   const held = { ...step, runId: 'r2', by: '5' };
   assert.equal(await claimStep(catalog, held, muchLater), 'the command that asked has ended');
 });
+
+test('a command that is interrupted is told whether its step has begun, which is not called off then', async (t) => {
+  const catalog = await openNewCatalog(t);
+  const at = Date.now();
+  for (const [workflowId, isBegun] of [
+    ['waits', false],
+    ['begun', true],
+  ] as const) {
+    const run = { workflowId, runId: 'r' };
+    assert.equal(await claimStart(catalog, { ...run, at, once: workflowId }), null);
+    const step = { ...run, activityType: 'eraseLoadedTape', by: '1' };
+    if (isBegun) assert.equal(await claimStep(catalog, step), null);
+    assert.equal(await endSteps(catalog, workflowId), isBegun);
+    assert.equal(await claimStep(catalog, step), 'the command that asked has ended');
+  }
+});
