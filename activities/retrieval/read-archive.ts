@@ -13,7 +13,7 @@ import { missedMembers } from '../../catalog/retrievals/retrieval-problems.js';
 import { pendingArchive, retrievalNamed } from '../../catalog/retrievals/retrievals.js';
 import { forgetMark, wasMarked } from '../../catalog/sets/set-end.js';
 import { tapeByUuid } from '../../catalog/tapes/tapes.js';
-import { syncFileSystem } from '../../disk/page-cache.js';
+import { durably } from '../../disk/page-cache.js';
 import { confirmMedium } from '../../tape/drives/drive.js';
 import { hasEndMark } from '../../tape/labels/end-mark.js';
 import { requireForReading, type LoadedTape } from '../../tape/drives/loaded-tape.js';
@@ -53,8 +53,9 @@ export function readArchive(deps: DriveDeps, ref: RetrievalRef): Promise<'elsewh
       shown: file,
       confirm: () => confirmMedium(drive.settings, tape.medium),
     };
-    const read = await readCopy(deps, attempt, { retrieval, row, archive, file, missed }, at);
-    if (retrieval.target !== null) await syncFileSystem(retrieval.target);
+    const read = await durably(retrieval.target, () =>
+      readCopy(deps, attempt, { retrieval, row, archive, file, missed }, at),
+    );
     if (retrieval.kind === 'verify') await noteGoneMark(deps, row, tape);
     attempt.throwIfCancelled();
     const other = await attempt.commit(() => record(deps, retrieval, row, read));

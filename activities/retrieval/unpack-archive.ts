@@ -5,7 +5,7 @@ import { pendingArchive, retrievalNamed } from '../../catalog/retrievals/retriev
 import { tapeByUuid } from '../../catalog/tapes/tapes.js';
 import { TapeflowFailure } from '../../config/failures.js';
 import { removeFile } from '../../disk/durable-file.js';
-import { syncFileSystem } from '../../disk/page-cache.js';
+import { durably } from '../../disk/page-cache.js';
 import { pauseFor } from '../../operations/attempt.js';
 import type { Deps, RetrievalRef } from '../../operations/deps.js';
 import { readCopy } from '../../operations/retrievals/read-copy.js';
@@ -43,8 +43,9 @@ export function unpackArchive(deps: Deps, ref: RetrievalRef): Promise<void> {
     };
     try {
       await waitUntilStaged(deps, attempt, file);
-      const read = await readCopy(deps, attempt, { retrieval, row, archive, file, missed }, at);
-      await syncFileSystem(target);
+      const read = await durably(target, () =>
+        readCopy(deps, attempt, { retrieval, row, archive, file, missed }, at),
+      );
       attempt.throwIfCancelled();
       const other = await attempt.commit(() => recordRestored(catalog, row, read, salvage === 1));
       await removeFile(file);
