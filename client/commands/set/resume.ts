@@ -25,7 +25,8 @@ export async function resume(session: Session, setId: string, detach: boolean): 
     await endIfStuck(server, setId);
     if (await isRunning(server, setId))
       await updateSet(session, server, setId, (handle) => handle.executeUpdate(resumeUpdate));
-    else await beginAgain(session, server, set, { retry: false });
+    // It may have ended while the server was found or started, as by a `cancel`, and is not begun again then.
+    else await beginAgain(session, server, await unfinishedSet(session, setId), { retry: false });
     await goOn(session, server, set, detach);
   });
 }

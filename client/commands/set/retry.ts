@@ -32,12 +32,11 @@ export function addRetry(program: Command): void {
 
 /** Puts the failed groups of a set back into its queue, in whatever state it is, and follows it. */
 export async function retry(session: Session, setId: string, detach: boolean): Promise<void> {
-  const set = await setNamed(await session.catalog(), setId);
-  requireWholeSet(set);
-  requireOwnSet(set);
-  if (set.state === 'completed' || set.state === 'completed_with_skips') await requireFitNow(session, set);
+  await setToRetry(session, setId);
   await withServer(session, async (server) => {
     await endIfStuck(server, setId);
+    // It may have ended while the server was found or started.
+    const set = await setToRetry(session, setId);
     if (finalSetStates.includes(set.state)) await untilClosed(server, setId);
     if (await isRunning(server, setId)) {
       const groups = await updateSet(session, server, setId, (handle) =>
@@ -49,6 +48,15 @@ export async function retry(session: Session, setId: string, detach: boolean): P
     }
     await goOn(session, server, set, detach);
   });
+}
+
+/** The set as it is now. Throws when nothing of it can be tried again. */
+async function setToRetry(session: Session, setId: string): Promise<SetRow> {
+  const set = await setNamed(await session.catalog(), setId);
+  requireWholeSet(set);
+  requireOwnSet(set);
+  if (set.state === 'completed' || set.state === 'completed_with_skips') await requireFitNow(session, set);
+  return set;
 }
 
 function toTryAgain({ id, state }: SetRow, groups: number): string {
