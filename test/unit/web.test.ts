@@ -16,7 +16,7 @@ import {
 } from '../../client/page/page-file.js';
 import { secretsOf } from '../../web/access/secrets.js';
 import { decodeName, encodeName, nameIn } from '../../web/names.js';
-import { Sentence } from '../../web/pages/sentence.js';
+import { CommandLine, Sentence } from '../../web/pages/sentence.js';
 import { loadText, wantedOfPeople } from '../../web/pages/wanted.js';
 import { openNewCatalog } from '../support/catalogs.js';
 import { tapeRow } from '../support/tape-rows.js';
@@ -189,4 +189,15 @@ test('what stands between backticks in a sentence is a command, and a name with 
   assert.equal(htmlOf('Run `tapeflow up`, then wait.'), 'Run <code>tapeflow up</code>, then wait.');
   assert.equal(htmlOf('The file /a`b is <b>gone</b>'), 'The file /a`b is &lt;b&gt;gone&lt;/b&gt;');
   assert.equal(htmlOf('See `<script>`'), 'See <code>&lt;script&gt;</code>');
+});
+
+test('a line does not end within an option of a command, and the command stays as it is', () => {
+  const htmlOf = (text: string) => (CommandLine({ text }) as { toString(): string }).toString();
+  const html = htmlOf('tapeflow tape label A--b --pool POOL -- backup /x/--y --one-file-system');
+  const whole = [...html.matchAll(/<span class="whole">(.*?)<\/span>/g)].map(([, option]) => option);
+  assert.deepEqual(whole, ['--pool', '--one-file-system']);
+  assert.equal(
+    html.replace(/<\/?span.*?>/g, ''),
+    '<code>tapeflow tape label A--b --pool POOL -- backup /x/--y --one-file-system</code>',
+  );
 });

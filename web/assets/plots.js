@@ -3,6 +3,8 @@
   /** Colours that can be told apart on both grounds, also by those who see red and green alike. */
   const colours = ['#3b82c4', '#d98324', '#7a5cc2', '#2f9e77', '#b8485a'];
   const height = 220;
+  /** Half of the time of a bar, in seconds. */
+  const halfDay = 43_200;
 
   /** The names of months and days in the language of the page. */
   const namesOf = (count, part, length) =>
@@ -67,7 +69,11 @@
         fmtDate: (template) => uPlot.fmtDate(template, dateNames),
         legend: { show: names.length > 1 },
         cursor: { drag: { x: false, y: false } },
-        scales: { y: { range: (_, least, most) => [0, Math.max(most, least) * 1.1 || 1] } },
+        // Room for the halves of the first bar and of the last.
+        scales: {
+          ...(kind === 'bars' ? { x: { range: (_, least, most) => [least - halfDay, most + halfDay] } } : {}),
+          y: { range: (_, least, most) => [0, Math.max(most, least) * 1.1 || 1] },
+        },
         axes: [
           { ...axis },
           { ...axis, size: 70, values: (_, ticks) => ticks.map((tick) => `${tick} ${unit}`) },

@@ -51,7 +51,7 @@ async function pageOf({ frame, param }: PageRequest, session: Session): Promise<
           <a href={`${frame.base}tapes/${encodeURIComponent(row.name)}`}>
             {t`Tape`} {row.name}
           </a>
-          {t`, pool ${row.pool}`} <State state={row.state} />
+          {t`, pool ${row.pool}`} <State state={row.state} /> <Sentence text={shown(row.reason ?? '')} />
         </p>
         <p>
           {t`${formatBytes(space.free)} of ${formatBytes(space.capacity)} free`}
@@ -61,7 +61,7 @@ async function pageOf({ frame, param }: PageRequest, session: Session): Promise<
           ''
         ) : (
           <p>
-            <Sentence text={`${shown(row.reason ?? '')} ${tapeAdvice(row, protection, drive.name)}`} />
+            <Sentence text={tapeAdvice(row, protection, drive.name)} />
           </p>
         )}
       </>

@@ -13,7 +13,7 @@ import type { Frame } from './frame.js';
 import { Command, Time } from './layout.js';
 import type { MakePage } from './page.js';
 import { runPath } from './run-path.js';
-import { Sentence } from './sentence.js';
+import { CommandLine, Sentence } from './sentence.js';
 import { State } from './state-words.js';
 import { t } from '../../messages/shown.js';
 
@@ -108,7 +108,7 @@ function ScheduleCard({ status: { row, last, trouble }, frame, missed, next }: C
         {name} <State state={isPaused ? 'paused' : 'on'} text={isPaused ? t`paused` : t`on`} />
       </h2>
       <p>
-        <code>{command}</code>
+        <CommandLine text={command} />
       </p>
       <dl>
         <dt>{t`When`}</dt>

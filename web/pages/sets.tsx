@@ -28,7 +28,9 @@ export const setsPage: MakePage = async ({ site, frame, query }) => {
   for (const set of all.slice(0, setsShown)) {
     const summary = await summarizeSet(catalog, set.id);
     rows.push([
-      <a href={frame.base + runPath(set.id)}>{set.id}</a>,
+      <a class="whole" href={frame.base + runPath(set.id)}>
+        {set.id}
+      </a>,
       <State state={set.state} text={setStateText(set, summary)} />,
       sourcesText(summary, ' '),
       <Time ms={set.created_at} />,

@@ -33,9 +33,15 @@ export const tapePage: MakePage = async ({ site, frame, param }) => {
     <>
       <h1>{title}</h1>
       <p class="lead">
-        <State state={state} />{' '}
-        <Sentence text={`${shown(reason ?? '')} ${state === 'usable' ? '' : tapeAdvice(tape)}`} />
+        <State state={state} /> <Sentence text={shown(reason ?? '')} />
       </p>
+      {state === 'usable' ? (
+        ''
+      ) : (
+        <p>
+          <Sentence text={tapeAdvice(tape)} />
+        </p>
+      )}
       <dl>
         <dt>{t`Pool`}</dt>
         <dd>{pool}</dd>

@@ -26,7 +26,7 @@ export const tapesPage: MakePage = async ({ site, frame, query }) => {
     const { archives = 0, damaged = 0 } = on.get(uuid) ?? {};
     return [
       <a href={`${frame.base}tapes/${encodeURIComponent(name)}`}>{name}</a>,
-      pool,
+      <span class="name">{pool}</span>,
       <State state={state} />,
       <>
         <Bar part={capacity - free} whole={capacity} label={t`Fill of tape ${name}`} />{' '}

@@ -9,7 +9,7 @@ import { isHeldDrive } from '../../tape/drives/awaited-drive.js';
 import type { Frame } from './frame.js';
 import { runPath } from './run-path.js';
 import { Command } from './layout.js';
-import { Sentence } from './sentence.js';
+import { CommandLine, Sentence } from './sentence.js';
 import { shown, t } from '../../messages/shown.js';
 
 /** Something that a person is asked to do. */
@@ -88,7 +88,7 @@ export function WantedList({ wanted, frame }: { wanted: Wanted[]; frame: Frame }
             ''
           ) : (
             <p>
-              <code>{command}</code>
+              <CommandLine text={command} />
             </p>
           )}
           {wait === undefined ? '' : <WaitLinks wait={wait} frame={frame} />}
