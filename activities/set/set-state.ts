@@ -12,20 +12,23 @@ import { logStage } from '../../operations/groups/log-stage.js';
 /**
  * Records a set's state, for `status` and for people, and its workflow, since nobody else records it for sets that a
  * schedule starts.
+ *
+ * @returns `ended` for a set that has ended, which stays as it is.
  */
 export function recordState(
   deps: Deps,
   setId: string,
   state: SetState,
   reason: string | null,
-): Promise<void> {
+): Promise<'ended' | undefined> {
   return asAttempt(async (attempt) => {
     attempt.throwIfCancelled();
-    await recordSetState(deps.catalog, setId, state, reason);
+    const now = await recordSetState(deps.catalog, setId, state, reason);
     const { workflowExecution } = Context.current().info;
     if (workflowExecution !== undefined)
       await recordWorkflow(deps.catalog, setId, workflowExecution.workflowId);
-    deps.logger.info({ setId, state, reason: reason ?? undefined }, `set is ${state}`);
+    deps.logger.info({ setId, state: now, reason: reason ?? undefined }, `set is ${now}`);
+    return finalSetStates.includes(now) ? 'ended' : undefined;
   });
 }
 

@@ -313,3 +313,14 @@ test('a retry while a run drains for the next one loses no group that is being c
   slow = 'done';
   assert.deepEqual(await handle.result(), { setId: set.setId, status: 'completed' });
 });
+
+test('a set that a command has cancelled before its workflow begins is left as it is', async (t) => {
+  let compressions = 0;
+  const steps = () => ({ compressGroup: () => void (compressions += 1) });
+  const set = new FakeSet('2026-11_000007', { groups: 1, steps });
+  set.ended = true;
+  await serveSets(t, alone, [set]);
+  const handle = await beginSet(t, set);
+  assert.deepEqual(await handle.result(), { setId: set.setId, status: 'cancelled' });
+  assert.equal(compressions, 0);
+});

@@ -24,6 +24,8 @@ export class FakeSet {
   /** Archives that were written, each time anew. */
   writes = 0;
   readonly parked: number[] = [];
+  /** A command has cancelled it before its workflow began. */
+  ended = false;
   /** What the test lets go wrong no longer does. */
   mended = false;
   readonly steps: Steps;
@@ -80,6 +82,7 @@ export class FakeSet {
 
   /** As the real end does: a set of which a group is unfinished is not completed. */
   finish() {
+    if (this.ended) return { setId: this.setId, status: 'cancelled' };
     const isWhole = [...this.states.values()].every((state) => state === 'released');
     return { setId: this.setId, status: isWhole ? 'completed' : 'failed' };
   }
@@ -98,7 +101,7 @@ export async function serveSets(
   };
   await alone.serveArchive(t, {
     nextGroups: (id: string, after: number) => of(id).next(after),
-    recordState: () => undefined,
+    recordState: (id: string) => (of(id).ended ? 'ended' : undefined),
     compressGroup: (ref: Ref) => of(ref.setId).steps.compressGroup?.(ref),
     waitForRoom: () => undefined,
     promoteArchive: (ref: Ref) => of(ref.setId).steps.promoteArchive?.(ref),

@@ -158,11 +158,12 @@ test('a set that has ended is not opened again by a late word of a stale step', 
   const deps = { catalog, settings: loadSettings({}, tempFolder(t)), logger: pino({ level: 'silent' }) };
   const say = (state: SetState) =>
     new MockActivityEnvironment().run(() => recordState(deps, setId, state, null));
-  await say('running');
+  assert.equal(await say('running'), undefined);
   assert.equal((await setNamed(catalog, setId)).state, 'running');
   for (const end of finalSetStates) {
     await catalog.updateTable('sets').set({ state: end }).execute();
-    for (const late of ['scanning', 'running', 'waiting_for_tape', 'paused'] as const) await say(late);
+    for (const late of ['scanning', 'running', 'waiting_for_tape', 'paused'] as const)
+      assert.equal(await say(late), 'ended', 'its workflow is told');
     assert.equal((await setNamed(catalog, setId)).state, end);
   }
 });

@@ -30,8 +30,9 @@ export async function backupSet(input: BackupSetInput): Promise<SetSummary> {
   handleMessages(run, work);
   let summary: SetSummary | undefined;
   try {
-    await work.run(() => Promise.race([backUp(run), run.broken]));
+    const had = await work.run(() => Promise.race([backUp(run), run.broken]));
     await condition(allHandlersFinished);
+    if (had === 'ended') return await finish(run);
     // A command may have cancelled it at the last moment: then the end finds its scope cancelled.
     if (!run.draining || work.consideredCancelled) {
       await work.run(() => markEnds(run));
@@ -70,12 +71,16 @@ function finish(run: SetRun): Promise<SetSummary> {
   return run.activities.finish.finishSet.executeWithOptions({ summary: 'write the end down' }, args);
 }
 
-async function backUp(run: SetRun): Promise<void> {
+/** `ended`: a command had ended the set between the look at it and the start of this run, which does nothing then. */
+async function backUp(run: SetRun): Promise<'ended' | undefined> {
   const { setId, retry, cursor } = run.input;
   if (retry) await run.activities.bookkeeping.retryParkedGroups(setId);
   updateDetails(run);
   void track(run, followStagingShortage(run));
-  if (cursor === 0) await saveState(run);
+  if (cursor === 0 && (await saveState(run)) === 'ended') {
+    run.over = true;
+    return 'ended';
+  }
   if (run.input.hook === true) await openHook(run);
   const scanning = new CancellationScope();
   // A failed scan ends the set: nothing else would tell the feed that no more groups come.
@@ -90,6 +95,7 @@ async function backUp(run: SetRun): Promise<void> {
     if (run.draining) scanning.cancel();
   });
   await Promise.all([moving, scan.catch((error: unknown) => ignoreIfDraining(run, error))]);
+  return undefined;
 }
 
 async function scanSources(run: SetRun): Promise<void> {

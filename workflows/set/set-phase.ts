@@ -27,21 +27,27 @@ function stateOf(run: SetRun): { state: SetState; reason: string | null } {
 /**
  * Saves the set's current state in the catalog, one save after the other: two at once could finish in either order, and
  * a paused set could look as if it were running.
+ *
+ * @returns `ended` when the set has ended, and stays as it is.
  */
-export function saveState(run: SetRun): Promise<void> {
+export function saveState(run: SetRun): Promise<'ended' | undefined> {
   const turn = run.noting.then(async () => {
     const { state, reason } = stateOf(run);
     const noted = `${state} ${reason ?? ''}`;
-    if (run.noted === noted) return;
+    if (run.noted === noted) return undefined;
     const { setId } = run.input;
-    await run.activities.bookkeeping.recordState.executeWithOptions({ summary: state }, [
+    const left = await run.activities.bookkeeping.recordState.executeWithOptions({ summary: state }, [
       setId,
       state,
       reason,
     ]);
     run.noted = noted;
+    return left ?? undefined;
   });
-  run.noting = turn.catch(() => undefined);
+  run.noting = turn.then(
+    () => undefined,
+    () => undefined,
+  );
   return turn;
 }
 
