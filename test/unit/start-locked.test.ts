@@ -17,8 +17,8 @@ const next = /No workers stay that would start it: the next `tapeflow up` or `ta
 
 for (const [who, lease, isLookedAfter, says] of [
   ['a server of your own', undefined, true, stays],
-  ['`tapeflow up`', { host: { sticky: true } }, true, stays],
-  ['the server that the command has started', { host: { sticky: false } }, true, next],
+  ['`tapeflow up`', { stays: () => true }, true, stays],
+  ['the server that the command has started', { stays: () => false }, true, next],
   ['workers that look after nothing', undefined, false, next],
 ] as const) {
   test(
