@@ -10,7 +10,7 @@ export async function dropFromCache(file: string): Promise<void> {
   await run('dd', [`if=${file}`, 'iflag=nocache', 'count=0']).catch(() => undefined);
 }
 
-/** Milliseconds between two syncs of what is being written. */
+/** Least milliseconds between two syncs of what is being written. */
 const syncEveryMs = 500;
 
 /**
@@ -32,11 +32,14 @@ export async function durably<Result>(folder: string | null, work: () => Promise
   return result;
 }
 
+/** Pauses for as long as the last sync took, so that a slow disk is not kept busy with syncs alone. */
 async function syncUntil(ended: AbortSignal, folder: string): Promise<void> {
-  for (;;) {
-    await sleep(syncEveryMs, undefined, { signal: ended }).catch(() => undefined);
+  for (let pauseMs = syncEveryMs; ;) {
+    await sleep(pauseMs, undefined, { signal: ended }).catch(() => undefined);
     if (ended.aborted) return;
+    const began = performance.now();
     await syncFileSystem(folder);
+    pauseMs = Math.max(syncEveryMs, performance.now() - began);
   }
 }
 
