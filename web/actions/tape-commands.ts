@@ -2,7 +2,12 @@ import { label } from '../../client/commands/tape/tape.js';
 import { beginCopy } from '../../client/commands/tape/tape-copy.js';
 import { erase } from '../../client/commands/tape/tape-erase.js';
 import { found, lost } from '../../client/commands/tape/tape-lost.js';
-import { beginRepack, previewRepack, sayWhatIsLeft } from '../../client/commands/tape/tape-repack.js';
+import {
+  beginRepack,
+  previewRepack,
+  sayWhatIsLeft,
+  type RepackFlags,
+} from '../../client/commands/tape/tape-repack.js';
 import { distrustTape, trust } from '../../client/commands/tape/tape-trust.js';
 import { startDetached } from '../../client/follow/follow-retrieval.js';
 import type { Session } from '../../client/session.js';
@@ -59,19 +64,14 @@ export const tapeCommands: Commands = {
   }),
 };
 
-async function repack(session: Session, name: string, drives: CopyDrives): Promise<void> {
+async function repack(session: Session, name: string, drives: RepackFlags): Promise<void> {
   const begun = await beginRepack(session, name, drives);
   if (begun === undefined) await sayWhatIsLeft(session, name);
   else await startDetached(session, begun);
 }
 
-/** The drives that a form names. */
-interface CopyDrives {
-  drive?: string;
-  toDrive?: string;
-}
-
-function copyDrives(of: Fields): CopyDrives {
+/** The drives that a form names, as the options of the commands. */
+function copyDrives(of: Fields): Pick<RepackFlags, 'drive' | 'toDrive'> {
   const [drive, toDrive] = [of('drive'), of('to-drive')];
   return { ...(drive === '' ? {} : { drive }), ...(toDrive === '' ? {} : { toDrive }) };
 }

@@ -1,6 +1,6 @@
 import type { CopyPlaces } from './copy-places.js';
 import type { Frame } from './frame.js';
-import { Hidden } from './layout.js';
+import { Hidden, PreviewOrStart } from './layout.js';
 import { t } from '../../messages/shown.js';
 
 /** Copies a set, or what is on a tape, to tapes of another pool. */
@@ -41,14 +41,7 @@ export function RepackForm({ frame, name, drives }: { frame: Frame; name: string
             on it is deleted.`}
         </p>
         <DriveChoices drives={drives} />
-        <div class="commands">
-          <button name="how" value="preview">
-            {t`Preview`}
-          </button>
-          <button name="how" value="start" class="main">
-            {t`Repack`}
-          </button>
-        </div>
+        <PreviewOrStart label={t`Repack`} />
       </form>
     </details>
   );

@@ -116,6 +116,20 @@ export function Hidden({ frame }: { frame: Frame }) {
   );
 }
 
+/** The buttons of a form whose command can say first what it would do: `how` is `preview` or `start`. */
+export function PreviewOrStart({ label }: { label: string }) {
+  return (
+    <div class="commands">
+      <button name="how" value="preview">
+        {t`Preview`}
+      </button>
+      <button name="how" value="start" class="main">
+        {label}
+      </button>
+    </div>
+  );
+}
+
 /** A button that gives a command. */
 export function Command(props: {
   frame: Frame;

@@ -2,7 +2,7 @@ import { displayPath } from '../../client/print/names.js';
 import { toBytes } from '../../entry/byte-string.js';
 import { encodeName } from '../names.js';
 import type { Frame } from './frame.js';
-import { Hidden } from './layout.js';
+import { Hidden, PreviewOrStart } from './layout.js';
 import { t } from '../../messages/shown.js';
 
 /** Restores what is at a path of a set; all of it for the root. */
@@ -37,14 +37,7 @@ export function RestoreForm(props: { frame: Frame; setId: string; at: string; is
             <option value="always">{t`is replaced`}</option>
           </select>
         </label>
-        <div class="commands">
-          <button name="how" value="preview">
-            {t`Preview`}
-          </button>
-          <button name="how" value="start" class="main">
-            {t`Restore`}
-          </button>
-        </div>
+        <PreviewOrStart label={t`Restore`} />
       </form>
     </section>
   );
